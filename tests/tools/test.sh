@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Runs everything, also when an early part fails. pytest comes last, so that its summary is at the end of the output.
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
+failed=()
+
+part() {
+    local name=$1
+    shift
+    SECONDS=0
+    echo "== $name"
+    "$@" || failed+=("$name")
+    echo "== $name: $SECONDS s"
+}
+
+lab() {
+    .venv/bin/python tests/lab/lab.py engine && .venv/bin/python tests/lab/lab.py images
+}
+
+tests/tools/setup.sh || exit
+part "lab images" lab
+part "tests" .venv/bin/python -m pytest --durations=10 "$@"
+
+if [ ${#failed[@]} -gt 0 ]; then
+    printf '== FAILED: %s\n' "${failed[@]}"
+    exit 1
+fi
