@@ -1,0 +1,354 @@
+# Copyright: (c) 2026, cozeops.studio contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import secrets as random_source
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.text.converters import to_text
+from ansible.parsing.vault import EncryptedString
+from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
+from ansible_collections.cozeops.studio.plugins.module_utils import _definition, _entry, _files, _preflight, _secrets, _stack_env, _variables
+from ansible_collections.cozeops.studio.plugins.module_utils._container import env_file, options
+from ansible_collections.cozeops.studio.plugins.module_utils._digest import canonical, config_digest, keyed
+from ansible_collections.cozeops.studio.plugins.module_utils._env_file import MASK, EnvError, decode, expand_value, mask, override_strings, render
+
+#: The one in C reads all specs in 6 ms instead of 50; it is not built everywhere.
+FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+DIGEST_KEY = _secrets.Secret("STACK_DIGEST_KEY", size=64, in_env=False)
+
+SPEC: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "root": {"type": "str", "required": True},
+    "source": {"type": "str", "required": True},
+    "release": {"type": "str", "required": True},
+    "release_table": {"type": "dict", "required": True},
+    "env_src": {"type": "str"},
+    "env": {"type": "dict", "default": {}},
+    "secrets_file": {"type": "str", "required": True},
+    "definitions": {"type": "dict", "required": True},
+    "secrets": {"type": "list", "elements": "dict", "default": []},
+    "presets": {"type": "list", "elements": "dict", "default": []},
+    "services": {"type": "list", "elements": "str", "default": []},
+    "images": {"type": "dict", "default": {}},
+    "image_prefix": {"type": "str", "default": ""},
+    "image_source": {"type": "str", "default": "registry", "choices": ["registry", "present"]},
+    "network": {"type": "str", "required": True},
+    "log_options": {"type": "dict", "default": {}},
+    "entry": {"type": "dict", "required": True},
+    "facts": {"type": "dict", "required": True},
+    "peers": {"type": "list", "elements": "dict", "default": []},
+    "engine_managed": {"type": "bool", "default": True},
+    "memory_min": {"type": "str", "default": "0"},
+    "disk_min": {"type": "str", "default": "0"},
+}
+
+
+class ActionModule(ActionBase):
+    """Resolve the stack model on the controller; the host is asked only for secrets that the controller has lost."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec(SPEC)
+        # Plain values: Ansible's own kinds of str and dict carry tags that neither YAML's writer nor hmac expects.
+        self.arguments = json.loads(json.dumps(arguments))
+        # Ansible's loader would look for a relative path beside the playbook, and the writer where Ansible was started.
+        self.arguments["secrets_file"] = os.path.abspath(os.path.expanduser(self.arguments["secrets_file"]))
+        self.task_vars = task_vars or {}
+        try:
+            return self._model()
+        except (EnvError, _definition.DefinitionError, _files.FileError, _entry.EntryError) as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+
+    def _model(self) -> dict[str, t.Any]:
+        arguments = self.arguments
+        _entry.check_stack_name(arguments["name"])
+        _entry.check_root(arguments["root"])
+        warnings = self._check_variables()
+        wanted = [DIGEST_KEY, *(_secrets.secret_of(spec) for spec in arguments["secrets"])]
+        env_src, text = self._env_text()
+        operator = override_strings(arguments["env"])
+        stored = self._stored_secrets()
+        decision, presets = self._decide(wanted, text, env_src, operator, stored)
+        if decision.problems:
+            raise AnsibleActionFail("\n".join(decision.problems))
+        changed = self._locked_changes(wanted, decision.values)
+        if changed:
+            raise AnsibleActionFail("\n".join(changed))
+        # In check mode new secrets do not exist yet, and keys made from them cannot be compared with anything.
+        stand_ins = {key: random_source.token_hex(16) for key in decision.generated if key not in decision.values}
+        values = {**decision.values, **stand_ins}
+        result = _stack_env.build(text, env_src, operator, presets, values, wanted)
+        warnings += result.warnings
+        model, files, more = self._services(result.env, values)
+        warnings += more
+        problems = _preflight.problems(
+            model,
+            arguments["facts"],
+            arguments["engine_managed"],
+            _definition.size_in_bytes(arguments["memory_min"], "stack_memory_min") or 0,
+            _definition.size_in_bytes(arguments["disk_min"], "stack_disk_min") or 0,
+            arguments["peers"],
+        )
+        if problems:
+            raise AnsibleActionFail("\n".join(problems))
+        saved = self._save_secrets(decision, stored)
+        files += self._stack_files(model, values, wanted)
+        return {
+            "changed": saved,
+            "model": model,
+            "files": files,
+            "directories": _files.directories(model["services"].values(), files, arguments["name"]),
+            "exclusive": [spec["path"] for service in model["services"].values() for spec in service["trees"]],
+            "generated": decision.generated,
+            "adopted": decision.adopted,
+            "secrets": {secret.key: values[secret.key] for secret in wanted if not secret.in_env and secret is not DIGEST_KEY},
+            "warnings": [*warnings, *_preflight.warnings(model, arguments["facts"])],
+        }
+
+    # -- what the operator wrote
+
+    def _check_variables(self) -> list[str]:
+        """Warnings for misspelt variables. One with the prefix stack_, and any value of a wrong type, is an error.
+
+        Done here, and not by Ansible role by role: all problems are told at once, and no default is shown that is a secret.
+        """
+        specs = argument_specs()
+        # stack_model is what the role itself sets.
+        found = _variables.unknown([name for name in self.task_vars if name != "stack_model"], specs)
+        errors = [_variables.sentence(name, near) for name, near in found if name.startswith("stack_")]
+        for role, spec in specs.items():
+            given = {name: value for name in spec if name in self.task_vars for value in self._value(name)}
+            errors += ["%s: %s" % (role, message) for message in ArgumentSpecValidator(spec).validate(given).error_messages]
+        if errors:
+            raise AnsibleActionFail("\n".join(errors))
+        return [_variables.sentence(name, near) for name, near in found]
+
+    def _value(self, name: str) -> list[t.Any]:
+        """[the variable's value], or [] for a default that can only be told later in the run."""
+        try:
+            return [self._templar.template(self.task_vars[name])]
+        except AnsibleUndefinedVariable:
+            return []
+
+    def _env_text(self) -> tuple[str, str]:
+        """(path, text) of the .env: the one that is named, else docker/.env, else docker/.env.example of the source."""
+        candidates = [self.arguments["env_src"]] if self.arguments["env_src"] else [
+            os.path.join(self.arguments["source"], "docker", name) for name in (".env", ".env.example")
+        ]
+        for candidate in candidates:
+            path = os.path.abspath(os.path.expanduser(candidate))
+            if os.path.isfile(path):
+                with open(path, "rb") as handle:
+                    return path, decode(handle.read(), path)
+        raise AnsibleActionFail("stack_env_src: there is no file %s. Set stack_env_src to the .env of this stack." % " and no ".join(candidates))
+
+    # -- secrets
+
+    def _stored_secrets(self) -> dict[str, str]:
+        path = self.arguments["secrets_file"]
+        if not os.path.exists(path):
+            return {}
+        try:
+            document = self._loader.load_from_file(path, cache="none")
+        except AnsibleError as exc:
+            raise AnsibleActionFail("%s: cannot be read: %s" % (path, exc)) from exc
+        if not isinstance(document or {}, t.Mapping):
+            raise AnsibleActionFail("%s: is to hold 'KEY: value' lines" % path)
+        # A value may be vaulted by itself.
+        stored = override_strings({key: str(value) if isinstance(value, EncryptedString) else value for key, value in (document or {}).items()})
+        blank = [key for key, value in stored.items() if not value]
+        if blank:
+            raise AnsibleActionFail("%s: no value is given for %s. Give one, or take the line away to have one made." % (path, ", ".join(blank)))
+        return stored
+
+    def _decide(
+        self, wanted: list[_secrets.Secret], text: str, env_src: str, operator: dict[str, str], stored: dict[str, str]
+    ) -> tuple[_secrets.Decision, dict[str, str]]:
+        source_env = _stack_env.lenient(text, env_src, operator)
+        sources = _secrets.Sources(operator, source_env, stored, {})
+        lacking = _secrets.missing(wanted, sources)
+        if lacking and self.arguments["facts"]["stack"]["exists"]:
+            sources = sources._replace(host=self._secrets_of_host([secret.key for secret in lacking]))
+        # Data without our stamp are refused as such, further on: what they were made with is not the question.
+        filled = [path for path, found in self.arguments["facts"]["stack"]["data"].items() if found["filled"] and found["stamp"]]
+        decision = _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"])
+        return decision, _stack_env.preset_values(self.arguments["presets"], source_env, operator, self.arguments["release"])
+
+    def _locked_changes(self, wanted: list[_secrets.Secret], values: dict[str, str]) -> list[str]:
+        """Secrets that data on the host were made with, and that have another value now. The host's model has their digests."""
+        facts = self.arguments["facts"]["stack"]
+        key = values.get(DIGEST_KEY.key)
+        services = (facts["model"] or {}).get("services", {}).values()
+        found = []
+        for secret in wanted:
+            made_with = {service["env"][secret.key]["hmac"] for service in services if isinstance(service["env"].get(secret.key), dict)}
+            filled = facts["data"].get(secret.locks or "", {}).get("filled")
+            if key and filled and made_with and secret.key in values and keyed(key, values[secret.key]) not in made_with:
+                found.append(
+                    "%s: %s was made with another value. Take the new one out of the .env and stack_env; to change it for good, change it in the data first."
+                    % (secret.key, secret.locks)
+                )
+        return found
+
+    def _secrets_of_host(self, keys: list[str]) -> dict[str, str]:
+        """Values that the stack on the host runs with. The result stays in this process."""
+        result = self._execute_module(
+            module_name="cozeops.studio.stack_info", module_args={"root": self.arguments["root"], "secrets": keys}, task_vars=self.task_vars
+        )
+        if result.get("failed"):
+            raise AnsibleActionFail("secrets could not be read back from the host: %s" % result.get("msg"))
+        return dict(result.get("secrets", {}))
+
+    def _save_secrets(self, decision: _secrets.Decision, stored: dict[str, str]) -> bool:
+        """Append what is new to the secrets file, which stays encrypted if it is. True if there was anything."""
+        new = {key: decision.values[key] for key in [*decision.adopted, *decision.generated] if key in decision.values}
+        if not new or self._task.check_mode:
+            return bool(decision.adopted or decision.generated)
+        path = self.arguments["secrets_file"]
+        lines = yaml.safe_dump(new, sort_keys=False, allow_unicode=True, width=4096)
+        old = b""
+        if os.path.exists(path):
+            with open(path, "rb") as handle:
+                old = handle.read()
+        vault = self._loader._vault
+        if old.startswith(b"$ANSIBLE_VAULT"):
+            plain, vault_id, secret = vault.decrypt_and_get_vault_id(old)
+            data = vault.encrypt(join_lines(to_text(plain), lines), secret=secret, vault_id=vault_id)
+        else:
+            head = to_text(old) or "---\n# Secrets of the stack %s, made once. Without them its data cannot be read: keep a copy.\n" % self.arguments["name"]
+            data = join_lines(head, lines).encode()
+            if stored and not {*stored, *new} <= set(self._loader.load(data.decode(), file_name=path)):
+                raise AnsibleActionFail("%s: %s cannot be added at its end. Write one 'KEY: value' per line." % (path, ", ".join(new)))
+        write_private(path, data)
+        return True
+
+    # -- the model
+
+    def _services(self, env: dict[str, str], values: dict[str, str]) -> tuple[dict[str, t.Any], list[dict[str, t.Any]], list[str]]:
+        arguments = self.arguments
+        key = values[DIGEST_KEY.key]
+        selected = []
+        for role, definitions in arguments["definitions"].items():
+            for service in _definition.select(definitions, arguments["release"], None):
+                selected.append({**service, "role": role})
+        _definition.select([{"name": service["name"]} for service in selected], arguments["release"], arguments["services"])
+        _definition.check_order(selected)
+        wanted = [service for service in selected if not arguments["services"] or service["name"] in arguments["services"]]
+        model: dict[str, t.Any] = {
+            "version": 1,
+            "collection": self._collection_version(),
+            "name": arguments["name"],
+            "root": arguments["root"].rstrip("/"),
+            "release": arguments["release"],
+            "image_source": arguments["image_source"],
+            "network": arguments["network"],
+            "log_options": {name: str(value) for name, value in arguments["log_options"].items()},
+            "entry": arguments["entry"],
+            "services": {},
+        }
+        hidden = {name for name, value in mask(env).items() if value == MASK and env[name]}
+        files: list[dict[str, t.Any]] = []
+        problems: list[str] = []
+        model["services"] = {service["name"]: service for service in wanted}
+        warnings = _preflight.fit_ulimits(model, arguments["facts"])
+        for service in wanted:
+            own = _definition.environment(service, env, expand_value)
+            problems += _stack_env.literal_problems(own, "service %s" % service["name"])
+            secret_names = {name for name, value in mask({**env, **own}).items() if value == MASK} | hidden
+            files += self._resolve(model, service, env, own, secret_names, key)
+        if problems:
+            raise AnsibleActionFail("\n".join(problems))
+        return model, files, warnings
+
+    def _resolve(
+        self, model: dict[str, t.Any], service: dict[str, t.Any], env: dict[str, str], own: dict[str, str], secret_names: set[str], key: str
+    ) -> list[dict[str, t.Any]]:
+        """Put into the service what its definition leaves open. Its files, the one with its environment last."""
+        arguments = self.arguments
+        service["image"] = _definition.image_reference(
+            service["image"], arguments["release_table"]["images"], arguments["images"], arguments["image_prefix"]
+        )
+        sources = _files.Sources(arguments["source"], key, lambda _service, _form: _stack_env.dotenv_text(own), self._template)
+        files, service["on_change"] = _files.collect(service, sources)
+        service["tree_changes"] = _files.tree_changes(service)
+        service["file_digests"] = {entry["path"]: entry["digest"] for entry in files}
+        service["env"] = _definition.hide(own, lambda name, _value: name in secret_names, key)
+        for job in service["init"]:
+            for name, value in job.items():
+                if isinstance(value, str):
+                    job[name] = expand_value(value, env, "service %s: init job %s" % (service["name"], job["name"]))
+            job["digest"] = _definition.job_digest(key, service, job, service["file_digests"])
+        # What the container is made of, and nothing else: a collection that words its definitions otherwise recreates nothing.
+        made_of = {name: value for name, value in options(model, {**service, "config": ""}).items() if name != "labels"}
+        service["config"] = config_digest(key, {"options": made_of, "env": service["env"]})
+        return [*files, private_file(os.path.relpath(env_file("/", service["name"]), "/"), render(own, "docker"), key)]
+
+    def _stack_files(self, model: dict[str, t.Any], values: dict[str, str], wanted: list[_secrets.Secret]) -> list[dict[str, t.Any]]:
+        """The stack's own two files: its model, and the secrets that no service's environment holds."""
+        key = values[DIGEST_KEY.key]
+        secret_text = render({secret.key: values[secret.key] for secret in wanted if not secret.in_env}, "docker")
+        texts = {"state/secrets.env": secret_text, "stack.json": canonical(model) + "\n"}
+        return [private_file(path, text, key) for path, text in texts.items()]
+
+    def _template(self, service: t.Mapping[str, t.Any], name: str) -> str:
+        """A template of the service's role, with the variables of the host."""
+        path = os.path.join(COLLECTION, "roles", service["role"], "templates", name)
+        with open(path, encoding="utf-8") as handle:
+            text = handle.read()
+        # Jinja drops the last line's end.
+        return str(self._templar.template(trust_as_template(text))).rstrip("\n") + "\n"
+
+    def _collection_version(self) -> str:
+        for name, read in (("MANIFEST.json", lambda document: document["collection_info"]["version"]), ("galaxy.yml", lambda document: document["version"])):
+            path = os.path.join(COLLECTION, name)
+            if os.path.isfile(path):
+                with open(path, encoding="utf-8") as handle:
+                    return str(read(yaml.safe_load(handle)))
+        raise AnsibleActionFail("%s holds neither galaxy.yml nor MANIFEST.json: install the collection again" % COLLECTION)
+
+
+def argument_specs() -> dict[str, dict[str, dict[str, t.Any]]]:
+    """role -> option -> what may be given for it, of all roles' argument specs."""
+    found: dict[str, dict[str, dict[str, t.Any]]] = {}
+    for path in sorted(glob.glob(os.path.join(COLLECTION, "roles", "*", "meta", "argument_specs.yml"))):
+        with open(path, encoding="utf-8") as handle:
+            entries = yaml.load(handle, Loader=FastLoader)["argument_specs"]
+        found[path.split(os.sep)[-3]] = {
+            name: {field: option[field] for field in ("type", "elements", "choices") if field in option}
+            for entry in entries.values()
+            for name, option in entry.get("options", {}).items()
+        }
+    return found
+
+
+def private_file(path: str, text: str, key: str) -> dict[str, t.Any]:
+    """The entry of a file that only root reads, and no diff shows."""
+    return {"path": path, "content": text, "digest": keyed(key, text), "owner": 0, "group": 0, "mode": "0600", "secret": True}
+
+
+def join_lines(head: str, tail: str) -> str:
+    return head + ("" if head.endswith("\n") or not head else "\n") + tail
+
+
+def write_private(path: str, data: bytes) -> None:
+    """Replace the file in one step, 0600 from its first byte, in a directory that only its owner enters."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    temporary = path + ".new"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+    os.replace(temporary, path)

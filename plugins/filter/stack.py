@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, cozeops.studio contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.cozeops.studio.plugins.module_utils import _container, _definition, _entry
+
+#: As in the defaults of role stack, for a host whose defaults are not loaded.
+DEFAULT_URL = "http://127.0.0.1:8888"
+
+
+def stack_name_of(group_names: t.Sequence[str], groups: t.Mapping[str, t.Sequence[str]]) -> str:
+    try:
+        return _entry.stack_name_of(group_names, groups)
+    except _entry.EntryError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def entry_of(url: str, listen: str = "") -> dict[str, t.Any]:
+    try:
+        return _entry.entry_of(url, listen)
+    except _entry.EntryError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+def schedule(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Steps of a run; ``data`` is what stack_info says of the data directories."""
+    services = model["services"]
+    ledgers = {name: ledger_of(service, data) for name, service in services.items()}
+    aside = {name: _definition.unfinished(service, data) for name, service in services.items()}
+    return _definition.schedule(services, {name: entry["action"] for name, entry in plan.items()}, ledgers, aside)
+
+
+def ledger_of(service: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """The init part of the ledger in the stamp of the service's (first) data directory; empty data have no past."""
+    for entry in service["data"]:
+        found = data.get(entry["path"], {})
+        if found.get("filled") and found.get("stamp"):
+            return t.cast("t.Mapping[str, t.Any]", found["stamp"].get("init", {}))
+    return {}
+
+
+def container_options(service: t.Mapping[str, t.Any], model: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return _container.options(model, service)
+
+
+def probes(model: t.Mapping[str, t.Any], names: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    """What stack_ready is to watch: the named services, in the model's order."""
+    return [
+        {
+            "name": name,
+            "container": _container.container_name(model["name"], name),
+            "probe": service["probe"],
+            "ready_timeout": service["ready_timeout"],
+        }
+        for name, service in model["services"].items()
+        if name in names
+    ]
+
+
+def step_line(step: t.Mapping[str, t.Any]) -> str:
+    """What a run would do in this step."""
+    if step["kind"] == "init":
+        return "would run the init job %s of %s" % (step["job"]["name"], step["service"])
+    aside = "".join("set %s aside, whose first start never finished, and " % path for path in step["set_aside"])
+    return "would %s%s %s" % (aside, step["action"], step["service"])
+
+
+def plan_lines(plan: t.Mapping[str, t.Any], strangers: t.Sequence[str] = ()) -> list[str]:
+    """A line per service that is touched, with the reasons, one for all the others, and one for containers of services that are no more."""
+    lines = []
+    for name, entry in plan.items():
+        if entry["action"] != "none":
+            why = "; ".join("%s: %s -> %s" % (reason["name"], reason["current"], reason["desired"]) for reason in entry["why"])
+            lines.append("%-14s %-9s %s" % (name, entry["action"], why))
+        elif entry.get("moved"):
+            lines.append("%-14s %-9s %s" % (name, "none", "its tag means another image by now; set stack_images_update: true to take it"))
+    untouched = [name for name, entry in plan.items() if entry["action"] == "none"]
+    lines += ["untouched      " + ", ".join(untouched)] if untouched else []
+    return lines + (["left alone     not in the stack any more: " + ", ".join(strangers)] if strangers else [])
+
+
+def way_in(entry: t.Mapping[str, t.Any], local: bool, address: str, user: str, answers: bool = True, ports: t.Sequence[int] = ()) -> list[str]:
+    """How to reach the entry from where the play ran, in the operator's words. ``answers``: an open entry was reached from there.
+
+    ``ports`` are all that the stack publishes, the entry's first; the default is the entry's alone.
+    """
+    loopback = _entry.is_loopback(entry["host"])
+    if local or (answers and not loopback):
+        return ["Open %s" % entry["url"]]
+    target = "%s@%s" % (user, address) if user else address
+    inside, outside = ("[%s]" % one if ":" in one else one for one in (entry["address"], address))
+    inside = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(inside, inside)
+    forward = " ".join("-L %s:%s:%s" % (port, inside, port) for port in ports or [entry["port"]])
+    tunnel = "  ssh -N %s %s      and open http://127.0.0.1:%s" % (forward, target, entry["port"])
+    if not loopback:
+        return [
+            "%s does not answer from here: a firewall, a name that leads elsewhere, or a proxy that is not set up yet. Until then:" % entry["url"],
+            tunnel,
+        ]
+    return [
+        "%s answers on the host itself only. From here:" % entry["url"],
+        tunnel,
+        "To open it to others, set stack_public_url to the address by which they know the host, such as http://%s:%s" % (outside, entry["port"]),
+    ]
+
+
+def local_url(entry: t.Mapping[str, t.Any]) -> str:
+    """The entry as the stack's own host reaches it, whatever name or proxy people use."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(entry["address"], entry["address"])
+    return "http://%s:%s" % ("[%s]" % address if ":" in address else address, entry["port"])
+
+
+def machine_of(host: str, variables: t.Mapping[str, t.Any]) -> str:
+    """What tells whether two inventory names are one machine: the address that Ansible connects to, or the local one."""
+    local = variables.get("ansible_connection") in ("local", "ansible.builtin.local")
+    return "localhost" if local else str(variables.get("ansible_host", host))
+
+
+def peers(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]], me: str) -> list[dict[str, t.Any]]:
+    """Other hosts of the inventory: [{"host", "name" (of its stack), "port" (of its entry), "same_machine"}]."""
+    found = []
+    for host in hosts:
+        theirs = hostvars[host]
+        if host != me:
+            entry = entry_of(theirs.get("stack_public_url", DEFAULT_URL), theirs.get("stack_listen", ""))
+            name = theirs.get("stack_name") or stack_name_of(theirs["group_names"], groups)
+            same = machine_of(host, theirs) == machine_of(me, hostvars[me])
+            found.append({"host": host, "name": name, "port": entry["port"], "same_machine": same})
+    return found
+
+
+def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -> list[str]:
+    """Images of the model that the Engine does not have, each once."""
+    return _container.missing_images([service["image"] for service in model["services"].values()], images)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {
+            "container_options": container_options,
+            "entry_of": entry_of,
+            "local_url": local_url,
+            "missing_images": missing_images,
+            "peers": peers,
+            "plan_lines": plan_lines,
+            "probes": probes,
+            "schedule": schedule,
+            "stack_name_of": stack_name_of,
+            "step_line": step_line,
+            "way_in": way_in,
+        }

@@ -1,0 +1,215 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, cozeops.studio contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_info
+short_description: Tell what a host has for a Coze Studio stack
+version_added: "0.1.0"
+author:
+  - cozeops.studio contributors (@cozeops)
+description:
+  - Reads what a deployment depends on, in one call - the Docker Engine, its containers, images and networks, the stack's own
+    files, ports in use, memory, disk and processor.
+  - It needs neither an Engine nor the Python package docker; what is missing is told, and is no failure.
+attributes:
+  check_mode:
+    support: full
+    description: The module only reads.
+  diff_mode:
+    support: none
+    description: The module only reads.
+  idempotent:
+    support: full
+    description: The module only reads.
+  platform:
+    platforms: linux
+    support: full
+    description: The host has to be a Linux machine.
+options:
+  root:
+    description: The stack's directory on the host.
+    type: path
+    required: true
+  secrets:
+    description:
+      - Keys whose values are read back from the stack's environment files. A task that asks for any must have C(no_log).
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: See what the host has
+  cozeops.studio.stack_info:
+    root: /opt/cozeops/coze
+  register: host
+
+- name: Say which Engine runs there
+  ansible.builtin.debug:
+    msg: "{{ host.engine.version | default(host.engine.error) }}"
+"""
+
+RETURN = r"""
+engine:
+  description: The Docker Engine, or why it cannot be used.
+  returned: always
+  type: dict
+  sample: {"reachable": true, "version": "26.1.5", "api_version": "1.45"}
+containers:
+  description: All containers, with the stack and service that their labels name, and the ports that they publish.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"name": "coze-web", "stack": "coze", "service": "web", "state": "running", "ports": [{"address": "127.0.0.1", "port": 8888}]}]
+images:
+  description: References (tags and digests) of all images, with the image's id.
+  returned: always
+  type: dict
+  sample: {"mysql:8.4.5": "sha256:0123"}
+networks:
+  description: Names of all networks, with the stack that each was made for, or null.
+  returned: always
+  type: dict
+  sample: {"bridge": null, "coze": "coze"}
+listeners:
+  description: Listening TCP sockets and who listens.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"address": "127.0.0.1", "port": 8888, "pid": 4711, "process": "docker-proxy"}]
+memory:
+  description: Memory of the host in bytes.
+  returned: always
+  type: dict
+  sample: {"total": 8589934592, "available": 6442450944}
+disk:
+  description: Free bytes where the stack's directory is or will be.
+  returned: always
+  type: dict
+  sample: {"path": "/opt", "free": 53687091200}
+cpu:
+  description: Machine, page size, and those processor flags that a store needs.
+  returned: always
+  type: dict
+  sample: {"machine": "x86_64", "flags": ["avx2"], "page_size": 4096}
+system:
+  description: What the operating system is and has, as far as the Engine is concerned.
+  returned: always
+  type: dict
+  sample: {"systemd": true, "docker_installed": true, "distribution": "debian", "version": "13", "daemon_settings": {}, "open_files_limit": 524288}
+stack:
+  description: The stack as the host keeps it.
+  returned: always
+  type: dict
+  contains:
+    exists:
+      description: Whether a run has deployed it here.
+      type: bool
+    model:
+      description: The stack model of the last run, or null.
+      type: dict
+    data:
+      description: Data directories, whether each holds anything, and its stamp.
+      type: dict
+  sample: {"exists": true, "data": {"data/mysql": {"filled": true, "stamp": {"stack": "coze"}}}}
+neighbours:
+  description: Other stacks on this host and the ports that are theirs, running or not.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"name": "other", "ports": [8898]}]
+secrets:
+  description: Values of the keys asked for by O(secrets).
+  returned: when O(secrets) is not empty
+  type: dict
+  sample: {}
+"""
+
+import glob
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cozeops.studio.plugins.module_utils import _host
+from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_SERVICE, LABEL_STACK
+from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
+
+
+def container_of(summary: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    labels = summary.get("Labels") or {}
+    ports = {(port.get("IP", ""), port["PublicPort"]) for port in summary.get("Ports") or [] if port.get("PublicPort")}
+    return {
+        "name": summary["Names"][0].lstrip("/"),
+        "stack": labels.get(LABEL_STACK),
+        "service": labels.get(LABEL_SERVICE),
+        "state": summary["State"],
+        "ports": [{"address": address, "port": port} for address, port in sorted(ports)],
+    }
+
+
+def engine_facts() -> dict[str, t.Any]:
+    """Everything that the Engine tells: the keys engine, containers, images, networks."""
+    nothing: dict[str, t.Any] = {"containers": [], "images": {}, "networks": {}}
+    try:
+        client = connect()
+    except EngineError as exc:
+        return {"engine": {"reachable": False, "error": str(exc)}, **nothing}
+    version = client.version()
+    images = {}
+    for image in client.images():
+        for reference in [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]:
+            images[reference] = image["Id"]
+    return {
+        "engine": {
+            "reachable": True,
+            "version": version["Version"],
+            "api_version": version["ApiVersion"],
+        },
+        "containers": [container_of(summary) for summary in client.containers(all=True)],
+        "images": images,
+        "networks": {network["Name"]: (network.get("Labels") or {}).get(LABEL_STACK) for network in client.networks()},
+    }
+
+
+def neighbours(root: str) -> list[dict[str, t.Any]]:
+    """Stacks in the directories beside this one."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(root)), "*", "stack.json"))):
+        model = _host.load_json(path)
+        if os.path.dirname(path) != root and isinstance(model, dict) and {"name", "services"} <= set(model):
+            ports = [port["port"] for service in model["services"].values() for port in service["ports"]]
+            found.append({"name": model["name"], "root": os.path.dirname(path), "ports": sorted(ports)})
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        },
+        supports_check_mode=True,
+    )
+    root = module.params["root"].rstrip("/")
+    model = _host.load_json(os.path.join(root, "stack.json"))
+    result = {
+        **engine_facts(),
+        "listeners": _host.listeners(),
+        "memory": _host.memory(),
+        "disk": _host.disk(root),
+        "cpu": _host.cpu(),
+        "system": {**_host.system(), "open_files_limit": _host.open_files_limit()},
+        "stack": {"exists": model is not None, "model": model, "data": _host.data_directories(root)},
+        "neighbours": neighbours(root),
+    }
+    if module.params["secrets"]:
+        result["secrets"] = _host.env_values(root, module.params["secrets"])
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

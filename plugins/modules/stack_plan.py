@@ -1,0 +1,211 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, cozeops.studio contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_plan
+short_description: Decide what each service of a stack needs
+version_added: "0.1.0"
+author:
+  - cozeops.studio contributors (@cozeops)
+description:
+  - Compares the containers of a stack with the stack model, property by property, and says for each service which action it needs and why.
+  - Nothing is changed, in check mode or out of it. What is told is what the role service then does.
+  - A host without an Engine needs everything.
+attributes:
+  check_mode:
+    support: full
+    description: The module only reads.
+  diff_mode:
+    support: full
+    description: Shows what differs, property by property. Secrets appear by name only.
+  idempotent:
+    support: full
+    description: The module only reads.
+  platform:
+    platforms: linux
+    support: full
+    description: The host has to be a Linux machine.
+options:
+  model:
+    description: The stack model without its services.
+    type: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the stack.
+        type: str
+        required: true
+      root:
+        description: The stack's directory on the host.
+        type: path
+        required: true
+      network:
+        description: Name of the stack's network.
+        type: str
+        required: true
+      log_options:
+        description: Options of the log driver.
+        type: dict
+        default: {}
+  services:
+    description: Services of the stack model that run on this host, in order.
+    type: list
+    elements: dict
+    required: true
+  update_images:
+    description: Whether a tag that means another image by now is a reason to recreate. Else it is only told.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: See what the stack needs
+  cozeops.studio.stack_plan:
+    model: "{{ stack_model | ansible.utils.keep_keys(['name', 'root', 'network', 'log_options']) }}"
+    services: "{{ stack_model.services.values() | list }}"
+  register: plan
+
+- name: Say why MySQL would be touched
+  ansible.builtin.debug:
+    var: plan.plan.mysql.why
+"""
+
+RETURN = r"""
+plan:
+  description: >-
+    What each service needs. The action is one of V(none), V(start), V(reload), V(restart) and V(recreate); a container that is absent is to be recreated.
+  returned: always
+  type: dict
+  sample: {"mysql": {"action": "recreate", "why": [{"name": "memory", "current": "0", "desired": "1073741824"}]}}
+strangers:
+  description: Containers with the stack's label whose service the model does not have. They are left alone.
+  returned: always
+  type: list
+  elements: str
+  sample: ["coze-old"]
+"""
+
+import os
+import typing as t
+from datetime import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cozeops.studio.plugins.module_utils import _host
+from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_SERVICE, LABEL_STACK, container_name, options
+from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
+from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import file_reasons, plan_service, tag_moved
+
+
+def seconds(timestamp: str) -> float:
+    """An Engine's timestamp (RFC 3339, nanoseconds, UTC) as seconds since the epoch."""
+    whole, _dot, fraction = timestamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(whole + "+00:00").timestamp() + (float("0." + fraction) if fraction else 0.0)
+
+
+def file_state(root: str, path: str, key: str) -> dict[str, t.Any] | None:
+    full = os.path.join(root, path)
+    try:
+        with open(full, "rb") as handle:
+            return {"digest": keyed(key, handle.read()), "mtime": os.stat(full).st_mtime}
+    except OSError:
+        return None
+
+
+def tree_state(root: str, tree: str, key: str) -> dict[str, dict[str, t.Any] | None]:
+    """Every file and directory of a tree on the host."""
+    found: dict[str, dict[str, t.Any] | None] = {}
+    for folder, _folders, names in os.walk(os.path.join(root, tree)):
+        found[os.path.relpath(folder, root)] = {"mtime": os.stat(folder).st_mtime}
+        for name in names:
+            path = os.path.relpath(os.path.join(folder, name), root)
+            found[path] = file_state(root, path, key)
+    return found
+
+
+def read_since(root: str, service: str, inspect: t.Mapping[str, t.Any] | None) -> float:
+    """When the service last read its files: at its start, or at the last reload that this collection asked for."""
+    if inspect is None:
+        return 0.0
+    mark = os.path.join(root, "state", service + ".reloaded")
+    reloaded = os.stat(mark).st_mtime if os.path.exists(mark) else 0.0
+    return max(seconds(inspect["State"]["StartedAt"]), reloaded)
+
+
+def image_of(client: t.Any, reference: str) -> dict[str, t.Any] | None:
+    from docker.errors import ImageNotFound  # there is a client, so there is the package
+
+    try:
+        return t.cast("dict[str, t.Any]", client.inspect_image(reference))
+    except ImageNotFound:
+        return None
+
+
+def decide(client: t.Any, model: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any], key: str, update_images: bool) -> dict[str, t.Any]:
+    root = model["root"]
+    wanted = options(model, service)
+    inspect = inspect_or_none(client, wanted["name"])
+    found = {path: file_state(root, path, key) for path in service["file_digests"]}
+    for tree, wish in service["tree_changes"].items():
+        if wish != "none":
+            found.update(tree_state(root, tree, key))
+    files = file_reasons(service, {path: state for path, state in found.items() if state is not None}, read_since(root, service["name"], inspect))
+    image = image_of(client, service["image"])
+    origin = image_of(client, inspect["Image"]) if inspect and image and tag_moved(wanted, inspect, image) else None
+    return plan_service(service, wanted, inspect, image, files, key, update_images, origin)
+
+
+def strangers(client: t.Any, name: str, services: t.Collection[str]) -> list[str]:
+    containers = client.containers(all=True, filters={"label": "%s=%s" % (LABEL_STACK, name)})
+    return sorted(container["Names"][0].lstrip("/") for container in containers if container["Labels"].get(LABEL_SERVICE) not in services)
+
+
+def as_text(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Mapping[str, t.Any]], side: str) -> str:
+    """One side of the diff: a line per reason."""
+    lines = ["%s: %s: %s\n" % (container_name(model["name"], name), why["name"], why[side]) for name, entry in plan.items() for why in entry["why"]]
+    return "".join(lines)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "model": {
+                "type": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "root": {"type": "path", "required": True},
+                    "network": {"type": "str", "required": True},
+                    "log_options": {"type": "dict", "default": {}},
+                },
+            },
+            "services": {"type": "list", "elements": "dict", "required": True},
+            "update_images": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    model, services = module.params["model"], module.params["services"]
+    key = _host.env_values(model["root"], ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
+    others: list[str] = []
+    try:
+        client = connect()
+        plan = {service["name"]: decide(client, model, service, key, module.params["update_images"]) for service in services}
+        others = strangers(client, model["name"], [service["name"] for service in services])
+    except EngineError as exc:
+        if not module.check_mode:
+            module.fail_json(msg=str(exc))
+        plan = {service["name"]: plan_service(service, {}, None, None, ("none", []), "") for service in services}
+    module.exit_json(
+        changed=any(entry["action"] != "none" for entry in plan.values()),
+        plan=plan,
+        strangers=others,
+        diff={"before": as_text(model, plan, "current"), "after": as_text(model, plan, "desired")},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.cozeops.studio.plugins.filter import stack
+from ansible_collections.cozeops.studio.plugins.module_utils import _container
+from ansible_collections.cozeops.studio.tests.unit.plugins.samples import model_of, service_of
+
+ENTRY = {"url": "http://127.0.0.1:8888", "host": "127.0.0.1", "address": "127.0.0.1", "port": 8888}
+JOB = {"name": "mysql_schema", "digest": "d1"}
+
+
+def reason(name: str, current: str = "a", desired: str = "b") -> dict[str, str]:
+    return {"name": name, "current": current, "desired": desired}
+
+
+def test_filters_have_their_names() -> None:
+    assert {"container_options", "entry_of", "plan_lines", "probes", "schedule", "stack_name_of", "step_line", "way_in"} <= set(stack.FilterModule().filters())
+
+
+# --- errors are the operator's
+
+
+def test_a_bad_url_is_an_error_of_the_filter() -> None:
+    with pytest.raises(AnsibleFilterError, match="stack_public_url"):
+        stack.entry_of("nonsense")
+
+
+def test_an_unclear_group_is_an_error_of_the_filter() -> None:
+    with pytest.raises(AnsibleFilterError, match="Set stack_name in the group that is"):
+        stack.stack_name_of(["a", "b"], {"coze": ["h"], "a": ["h"], "b": ["h"]})
+
+
+# --- the schedule
+
+
+def data(filled: bool = True, stamp: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"data/mysql": {"filled": filled, "stamp": stamp}}
+
+
+DONE = {"stack": "lab", "init": {"mysql_schema": {"digest": "d1"}}}
+
+
+@pytest.mark.parametrize(
+    ("found", "due"),
+    [
+        ({}, True),
+        (data(False), True),
+        (data(True), True),
+        (data(True, {"stack": "lab"}), True),
+        (data(True, {"init": {"mysql_schema": {"digest": "older"}}}), True),
+        (data(False, DONE), True),
+        (data(True, DONE), False),
+    ],
+    ids=["no directory", "empty", "no stamp", "nothing done", "another was done", "emptied since", "done"],
+)
+def test_a_job_is_due_unless_the_data_have_it(found: dict[str, Any], due: bool) -> None:
+    service = service_of(init=[JOB])
+    steps = stack.schedule(model_of(service), {"mysql": {"action": "none", "why": []}}, found)
+    assert [step["kind"] for step in steps] == (["init"] if due else [])
+
+
+def test_a_service_without_data_has_no_ledger() -> None:
+    assert stack.ledger_of(service_of(data=[]), data(True, DONE)) == {}
+
+
+def test_the_schedule_takes_its_actions_from_the_plan() -> None:
+    plan = {"mysql": {"action": "restart", "why": [reason("file x")]}, "redis": {"action": "none", "why": []}}
+    model = model_of(service_of(), service_of(name="redis"))
+    assert [(step["service"], step["action"]) for step in stack.schedule(model, plan, {})] == [("mysql", "restart")]
+
+
+# --- what modules get
+
+
+def test_container_options_are_those_that_the_plan_compares() -> None:
+    service = service_of()
+    assert stack.container_options(service, model_of(service)) == _container.options(model_of(service), service)
+
+
+def test_probes_are_those_of_the_named_services_in_the_models_order() -> None:
+    probe = [{"type": "tcp", "port": 1}]
+    model = model_of(service_of(probe=probe, ready_timeout=7), service_of(name="redis"), service_of(name="etcd"))
+    found = stack.probes(model, ["etcd", "mysql"])
+    assert [entry["name"] for entry in found] == ["mysql", "etcd"]
+    assert found[0] == {"name": "mysql", "container": "lab-mysql", "probe": probe, "ready_timeout": 7}
+
+
+# --- what is shown
+
+
+def test_steps_say_what_would_be_done() -> None:
+    assert stack.step_line({"kind": "start", "service": "mysql", "action": "recreate", "set_aside": []}) == "would recreate mysql"
+    begun = stack.step_line({"kind": "start", "service": "mysql", "action": "start", "set_aside": ["data/mysql"]})
+    assert begun == "would set data/mysql aside, whose first start never finished, and start mysql"
+    assert stack.step_line({"kind": "init", "service": "mysql", "job": JOB}) == "would run the init job mysql_schema of mysql"
+
+
+def test_a_plan_is_a_line_for_each_service_that_is_touched() -> None:
+    plan = {
+        "mysql": {"action": "recreate", "why": [reason("memory", "1", "2"), reason("user")]},
+        "redis": {"action": "none", "why": []},
+        "etcd": {"action": "none", "why": [], "moved": True},
+        "minio": {"action": "start", "why": [reason("state", "exited", "running")]},
+    }
+    lines = stack.plan_lines(plan)
+    assert [line.split()[:2] for line in lines] == [["mysql", "recreate"], ["etcd", "none"], ["minio", "start"], ["untouched", "redis,"]]
+    assert lines[0].endswith("memory: 1 -> 2; user: a -> b")
+    assert "stack_images_update: true" in lines[1]
+    assert lines[3].endswith("redis, etcd")
+
+
+def test_a_plan_that_touches_all_names_nothing_untouched() -> None:
+    assert stack.plan_lines({"mysql": {"action": "start", "why": []}})[0].startswith("mysql")
+    assert stack.plan_lines({}) == []
+
+
+# --- the way in
+
+
+def test_on_the_machine_itself_the_url_is_all() -> None:
+    assert stack.way_in(ENTRY, True, "localhost", "") == ["Open http://127.0.0.1:8888"]
+
+
+def test_an_entry_that_is_open_is_just_opened() -> None:
+    assert stack.way_in({**ENTRY, "url": "http://coze.example.com", "host": "coze.example.com"}, False, "192.0.2.1", "root") == ["Open http://coze.example.com"]
+
+
+def test_an_open_entry_that_does_not_answer_from_here_is_reached_by_ssh() -> None:
+    entry = {**ENTRY, "url": "http://coze.example.com", "host": "coze.example.com", "address": "0.0.0.0", "port": 80}
+    lines = stack.way_in(entry, False, "192.0.2.1", "root", False)
+    assert lines[0].startswith("http://coze.example.com does not answer from here: a firewall,")
+    assert lines[1].startswith("  ssh -N -L 80:127.0.0.1:80 root@192.0.2.1 ")
+
+
+@pytest.mark.parametrize(("user", "target"), [("root", "root@192.0.2.1"), ("", "192.0.2.1")])
+def test_a_loopback_entry_of_another_machine_is_reached_by_ssh(user: str, target: str) -> None:
+    lines = stack.way_in(ENTRY, False, "192.0.2.1", user)
+    assert lines[0] == "http://127.0.0.1:8888 answers on the host itself only. From here:"
+    assert lines[1].split("      ")[0] == "  ssh -N -L 8888:127.0.0.1:8888 " + target
+    assert lines[1].endswith("open http://127.0.0.1:8888")
+    assert lines[2].endswith("set stack_public_url to the address by which they know the host, such as http://192.0.2.1:8888")
+
+
+def test_ipv6_addresses_have_brackets_where_a_port_follows() -> None:
+    lines = stack.way_in({**ENTRY, "url": "http://[::1]:8888", "host": "::1", "address": "::1"}, False, "2001:db8::1", "root")
+    assert "-L 8888:[::1]:8888 root@2001:db8::1 " in lines[1]
+    assert lines[2].endswith("http://[2001:db8::1]:8888")
+
+
+# --- peers
+
+GROUPS = {"coze": ["a", "b", "c"], "one": ["a"], "two": ["b"], "three": ["c"]}
+
+
+def host(group: str, **more: Any) -> dict[str, Any]:
+    return {"group_names": ["coze", group], **more}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "same"),
+    [
+        ({"ansible_host": "192.0.2.1"}, {"ansible_host": "192.0.2.1"}, True),
+        ({"ansible_host": "192.0.2.1"}, {"ansible_host": "192.0.2.2"}, False),
+        ({}, {}, False),
+        ({}, {"ansible_host": "a"}, True),
+        ({"ansible_connection": "local"}, {"ansible_connection": "ansible.builtin.local"}, True),
+        ({"ansible_connection": "local"}, {}, False),
+    ],
+)
+def test_peers_are_the_other_hosts_and_whether_they_are_this_machine(mine: dict[str, Any], theirs: dict[str, Any], same: bool) -> None:
+    hostvars = {"a": host("one", **mine), "b": host("two", **theirs)}
+    assert stack.peers(["a", "b"], hostvars, GROUPS, "a") == [{"host": "b", "name": "two", "port": 8888, "same_machine": same}]
+
+
+def test_a_peers_own_words_are_heard() -> None:
+    hostvars = {"a": host("one", ansible_host="x"), "b": host("two", ansible_host="x", stack_name="blue", stack_public_url="http://x:9000")}
+    assert stack.peers(["a", "b"], hostvars, GROUPS, "a") == [{"host": "b", "name": "blue", "port": 9000, "same_machine": True}]

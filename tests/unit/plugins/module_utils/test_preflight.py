@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told before anything is changed: facts of a healthy host, each time with one thing wrong."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils._preflight import fit_ulimits, free_port, overlaps, problems, warnings
+from ansible_collections.cozeops.studio.tests.unit.plugins.samples import ROOT, model_of, service_of
+
+GIB = 1024**3
+ENTRY = [{"address": "127.0.0.1", "port": 8888, "container_port": 80}]
+FACTS: dict[str, t.Any] = {
+    "engine": {"reachable": True, "version": "26.1.5", "api_version": "1.45"},
+    "containers": [],
+    "images": {"mysql:8.4.5": "sha256:1"},
+    "networks": [],
+    "listeners": [{"address": "0.0.0.0", "port": 22, "pid": 1, "process": "sshd"}],
+    "memory": {"total": 8 * GIB, "available": 6 * GIB},
+    "disk": {"path": "/opt", "free": 50 * GIB},
+    "cpu": {"machine": "x86_64", "flags": ["avx", "avx2", "popcnt", "sse4_1", "sse4_2", "ssse3"], "page_size": 4096},
+    "stack": {"exists": False, "data": {}},
+    "neighbours": [],
+}
+
+
+def check(
+    peers: t.Sequence[dict[str, t.Any]] = (), managed: bool = True, ports: t.Any = None, model: dict[str, t.Any] | None = None, **facts: t.Any
+) -> list[str]:
+    wanted = model_of(service_of(ports=ENTRY if ports is None else ports), **(model or {}))
+    return problems(wanted, {**copy.deepcopy(FACTS), **facts}, managed, 3 * GIB, 5 * GIB, peers)
+
+
+def listener(port: int = 8888, address: str = "127.0.0.1", **more: t.Any) -> dict[str, t.Any]:
+    return {"address": address, "port": port, "pid": 4711, "process": "nginx", **more}
+
+
+def container(name: str, state: str = "running", port: int = 8888, address: str = "127.0.0.1") -> dict[str, t.Any]:
+    return {"name": name, "stack": None, "service": None, "state": state, "ports": [{"address": address, "port": port}]}
+
+
+PROXY = listener(process="docker-proxy")
+
+
+def test_a_healthy_host_has_no_problem() -> None:
+    assert check() == []
+
+
+# --- ports
+
+
+def test_a_port_of_a_process_is_told_with_a_free_one() -> None:
+    assert check(listeners=[listener()]) == [
+        "lab-mysql cannot listen on 127.0.0.1 port 8888: it is taken by nginx (pid 4711). Port 8898 is free: set it in stack_public_url."
+    ]
+
+
+def test_a_process_that_cannot_be_seen_is_told_too() -> None:
+    assert "taken by a process (pid unknown)" in check(listeners=[listener(pid=0, process="")])[0]
+
+
+def test_a_port_of_a_container_is_told_by_its_name() -> None:
+    problem = check(listeners=[PROXY], containers=[container("other-web")])[0]
+    assert "taken by container other-web." in problem
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_the_stacks_own_container_may_have_the_port(state: str) -> None:
+    assert check(listeners=[PROXY], containers=[container("lab-mysql", state)]) == []
+
+
+def test_a_container_of_another_stack_with_a_like_name_is_not_our_own() -> None:
+    assert "container lab-mysql2" in check(listeners=[PROXY], containers=[container("lab-mysql2")])[0]
+
+
+def test_a_stopped_container_holds_no_port() -> None:
+    assert check(containers=[container("other-web", "exited")]) == []
+
+
+def test_a_stopped_neighbours_port_is_its_own() -> None:
+    problem = check(neighbours=[{"name": "other", "root": "/opt/cozeops/other", "ports": [8888, 8898]}])[0]
+    assert "taken by stack other (in /opt/cozeops/other)" in problem
+    assert "Port 8899 is free" in problem
+
+
+def test_a_neighbour_with_other_ports_is_none_of_ours() -> None:
+    assert check(neighbours=[{"name": "other", "root": "/x", "ports": [8898]}]) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "clash"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("::", "127.0.0.1", True),
+        ("127.0.0.1", "0.0.0.0", True),
+        ("", "127.0.0.1", True),
+        ("192.0.2.1", "127.0.0.1", False),
+        ("127.0.0.1", "192.0.2.1", False),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_addresses_that_get_in_each_others_way(theirs: str, ours: str, clash: bool) -> None:
+    assert overlaps(theirs, ours) is clash
+    assert bool(check(listeners=[listener(address=theirs)], ports=[{**ENTRY[0], "address": ours}])) is clash
+
+
+def test_each_port_is_told() -> None:
+    ports = [*ENTRY, {"address": "127.0.0.1", "port": 8889, "container_port": 8889, "variable": "coze_server_storage_port"}]
+    found = check(listeners=[listener(), listener(8889)], ports=ports)
+    assert [problem.rpartition(" ")[2] for problem in found] == ["stack_public_url.", "coze_server_storage_port."]
+
+
+@pytest.mark.parametrize(("taken", "wanted", "free"), [([], 8888, 8898), ([8898, 8899], 8888, 8900), ([65535], 65530, 1024), ([1024], 65535, 1025)])
+def test_a_free_port_is_found(taken: list[int], wanted: int, free: int) -> None:
+    assert free_port(taken, wanted) == free
+
+
+def test_a_port_at_the_end_of_the_range_is_told_too() -> None:
+    assert "Port 1024 is free" in check(listeners=[listener(65535)], ports=[{**ENTRY[0], "port": 65535}])[0]
+
+
+# --- the Engine
+
+SILENT = {"reachable": False, "error": "no Docker Engine answers: x"}
+
+
+def test_an_engine_that_does_not_answer_is_brought() -> None:
+    assert check(engine=SILENT) == []
+
+
+def test_an_engine_that_nobody_brings_has_to_be_there() -> None:
+    assert check(engine=SILENT, managed=False) == ["no Docker Engine answers: x. With engine_manage: false it must be there already."]
+
+
+@pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.parametrize("version", ["1.40", "1.9", ""])
+def test_an_old_engine_is_told(managed: bool, version: str) -> None:
+    found = check(engine={"reachable": True, "version": "19.03", "api_version": version}, managed=managed)
+    assert found == ["Docker Engine 19.03 speaks API %s; at least 1.41 (Engine 20.10) is needed. Upgrade the Engine." % version]
+
+
+@pytest.mark.parametrize("version", ["1.41", "1.100", "2.0"])
+def test_an_engine_that_is_new_enough_is_right(version: str) -> None:
+    assert check(engine={"reachable": True, "version": "x", "api_version": version}) == []
+
+
+# --- images
+
+PRESENT = {"image_source": "present"}
+
+
+def test_an_absent_image_is_told() -> None:
+    assert check(model=PRESENT, images={"redis:8.0": "x"}) == [
+        "stack_image_source is present, but the host has no image mysql:8.4.5. Load them, or set stack_image_source to registry."
+    ]
+
+
+@pytest.mark.parametrize("facts", [{}, {"images": {}, "engine": SILENT}], ids=["there", "no engine yet"])
+def test_images_that_are_there_or_cannot_be_known(facts: dict[str, t.Any]) -> None:
+    assert check(model=PRESENT, **facts) == []
+
+
+def test_a_registry_has_what_is_absent() -> None:
+    assert check(images={}) == []
+
+
+# --- sizes
+
+
+def test_too_little_memory_is_told_with_the_variable() -> None:
+    assert check(memory={"total": 2 * GIB, "available": 0}) == ["the host has 2.0 GiB of memory; 3.0 GiB are needed (stack_memory_min)."]
+
+
+def test_too_little_disk_is_told_with_the_place() -> None:
+    assert check(disk={"path": "/opt", "free": 1.25 * GIB}) == ["/opt has 1.2 GiB of free space; 5.0 GiB are needed (stack_disk_min)."]
+
+
+def test_just_enough_is_enough() -> None:
+    assert check(memory={"total": 3 * GIB, "available": 0}, disk={"path": "/", "free": 5 * GIB}) == []
+
+
+# --- data
+
+
+def data(filled: bool, stamp: dict[str, t.Any] | None, path: str = "data/mysql") -> dict[str, t.Any]:
+    return {"exists": True, "data": {path: {"filled": filled, "stamp": stamp}}}
+
+
+def test_data_of_another_installation_is_told() -> None:
+    found = check(stack=data(True, None))
+    assert len(found) == 1
+    assert found[0].startswith("%s/data/mysql holds data that this collection has not made" % ROOT)
+
+
+def test_data_of_another_stack_is_told() -> None:
+    found = check(stack=data(True, {"stack": "other"}))
+    assert found == ["%s/data/mysql belongs to the stack other, not to lab. Set stack_name to that, or stack_root to another directory." % ROOT]
+
+
+@pytest.mark.parametrize(
+    "stack", [data(True, {"stack": "lab"}), data(False, None), data(False, {"stack": "other"}), data(True, None, "data/other"), {"exists": False, "data": {}}]
+)
+def test_other_data_are_no_problem(stack: dict[str, t.Any]) -> None:
+    assert check(stack=stack) == []
+
+
+# --- peers
+
+
+def test_two_stacks_that_want_one_port_are_told() -> None:
+    found = check(peers=[{"host": "b", "name": "other", "port": 8888, "same_machine": True}])
+    assert found == ["stacks lab and other both want port 8888 of this machine: give one of them another port in stack_public_url."]
+
+
+@pytest.mark.parametrize(("port", "same_machine"), [(8898, True), (8888, False)])
+def test_a_peer_that_wants_nothing_of_ours_is_no_problem(port: int, same_machine: bool) -> None:
+    assert check(peers=[{"host": "b", "name": "other", "port": port, "same_machine": same_machine}]) == []
+
+
+def test_a_second_host_for_one_stack_is_refused() -> None:
+    (found,) = check(peers=[{"host": "b", "name": "lab", "port": 8888, "same_machine": False}])
+    assert found.startswith("the stack lab is given to b as well: a stack has one host.")
+
+
+# --- all at once
+
+
+def test_every_problem_is_told_at_once() -> None:
+    found = check(
+        listeners=[listener()],
+        engine={"reachable": True, "version": "19.03", "api_version": "1.40"},
+        memory={"total": 1, "available": 1},
+        disk={"path": "/", "free": 1},
+        stack={**data(True, None), "exists": False},
+        peers=[{"host": "b", "name": "other", "port": 8888, "same_machine": True}],
+        images={},
+        model=PRESENT,
+    )
+    assert len(found) == 7
+
+
+# --- warnings
+
+
+def warned(service: str = "mysql", **cpu: t.Any) -> list[str]:
+    return warnings(model_of(service_of(name=service)), {**FACTS, "cpu": {**FACTS["cpu"], **cpu}})
+
+
+def test_a_processor_that_has_all_is_not_told() -> None:
+    assert warned("mysql") == warned("milvus") == []
+
+
+@pytest.mark.parametrize(
+    ("service", "flags", "says"), [("mysql", ["avx"], "lacks popcnt, sse4_1, sse4_2, ssse3."), ("milvus", ["sse4_2"], "lacks avx. Milvus")]
+)
+def test_a_processor_that_lacks_something_is_told(service: str, flags: list[str], says: str) -> None:
+    assert says in warned(service, flags=flags)[0]
+
+
+@pytest.mark.parametrize("cpu", [{"machine": "aarch64", "flags": []}, {"flags": []}])
+def test_a_processor_that_cannot_be_judged_is_not_told(cpu: dict[str, t.Any]) -> None:
+    assert warned(**cpu) == []
+
+
+def test_a_service_without_needs_is_not_told() -> None:
+    assert warned("redis", flags=["avx"]) == []
+
+
+def test_large_pages_are_told() -> None:
+    assert "pages have 65536 bytes" in warned(page_size=65536)[0]
+
+
+# --- limits
+
+
+@pytest.mark.parametrize(("limit", "fitted"), [(20000, 20000), (65536, 65536), (10**6, 65536), (None, 65536)])
+def test_open_files_fit_the_engines_limit(limit: int | None, fitted: int) -> None:
+    model = model_of(service_of(ulimits={"nofile": 65536, "memlock": -1}))
+    told = fit_ulimits(model, {"system": {"open_files_limit": limit}})
+    assert model["services"]["mysql"]["ulimits"] == {"nofile": fitted, "memlock": -1}
+    assert told == (["mysql: open files lowered from 65536 to 20000, the limit of the Docker Engine on this host."] if fitted == 20000 else [])
+
+
+def test_a_service_without_limits_keeps_none() -> None:
+    model = model_of(service_of(ulimits={}))
+    assert fit_ulimits(model, {"system": {"open_files_limit": 1024}}) == []
+    assert model["services"]["mysql"]["ulimits"] == {}
+
+
+# --- a stack that is there already
+
+
+def test_a_deployed_stack_can_be_run_again_on_a_full_disk() -> None:
+    assert check(disk={"path": "/", "free": 1}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
+
+
+def test_data_that_are_gone_are_not_made_anew_in_silence() -> None:
+    (found,) = check(stack=data(False, {"stack": "lab", "init": {"mysql_schema": {}}}))
+    assert "is empty, but the stack's data were there. Mount or restore them, or remove" in found
+
+
+def test_a_stamp_that_cannot_be_read_is_told_with_what_to_write() -> None:
+    (found,) = check(stack=data(True, {"unreadable": True}))
+    assert 'write {"stack": "lab", "service": "mysql"} into it' in found

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module, with an Engine that is a dict."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
+from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
+from ansible_collections.cozeops.studio.plugins.modules import stack_plan
+from ansible_collections.cozeops.studio.tests.unit.plugins.run_module import run_main
+from ansible_collections.cozeops.studio.tests.unit.plugins.samples import ENV, IMAGE, KEY, inspect_of, service_of
+from docker.errors import ImageNotFound, NotFound
+
+STARTED = 1769860800.123456789  # as in samples
+NEWER = {"Id": "sha256:" + "9" * 64, "Config": {**IMAGE["Config"], "Env": ["MYSQL_VERSION=8.4.6"]}}
+
+
+class Engine:
+    """What the module asks of an APIClient. It has no way to change anything."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, dict[str, Any]] = {}
+        self.by_image: dict[str, dict[str, Any]] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def inspect_container(self, name: str) -> dict[str, Any]:
+        if name not in self.by_name:
+            raise NotFound(name)
+        return self.by_name[name]
+
+    def inspect_image(self, reference: str) -> dict[str, Any]:
+        if reference not in self.by_image:
+            raise ImageNotFound(reference)
+        return self.by_image[reference]
+
+    def containers(self, **query: Any) -> list[dict[str, Any]]:
+        self.asked.append(query)
+        return [{"Names": [info["Name"]], "Labels": info["Config"]["Labels"]} for info in self.by_name.values()]
+
+
+class Host:
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.root, self.capsys, self.monkeypatch = root, capsys, monkeypatch
+        self.engine: Engine | None = Engine()
+        (root / "state").mkdir()
+        (root / "conf").mkdir()
+        (root / "state" / "secrets.env").write_text("STACK_DIGEST_KEY=%s\n" % KEY)
+
+    def runs(self, service: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Start the service on this host; what the Engine shows may be changed."""
+        assert self.engine is not None
+        info = inspect_of(service, root=str(self.root), **more)
+        self.engine.by_name[info["Name"].lstrip("/")] = info
+        self.engine.by_image.setdefault(service["image"], IMAGE)
+        return info
+
+    def write(self, path: str, text: str, age: float) -> None:
+        (self.root / path).write_text(text)
+        os.utime(self.root / path, (STARTED - age, STARTED - age))
+
+    def plan(self, *services: dict[str, Any], check: bool = False, **args: Any) -> dict[str, Any]:
+        def connect() -> Engine:
+            if self.engine is None:
+                raise EngineError("no Docker Engine answers: x")
+            return self.engine
+
+        self.monkeypatch.setattr(stack_plan, "connect", connect)
+        model = {"name": "lab", "root": str(self.root), "network": "lab", "log_options": {"max-size": "10m", "max-file": "3"}}
+        return run_main(stack_plan.main, self.capsys, {"model": model, "services": list(services), **args}, check)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Host:
+    return Host(tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_running_stack_needs_nothing(host: Host, check: bool) -> None:
+    host.runs(service_of())
+    result = host.plan(service_of(), check=check)
+    assert (result["failed"], result["changed"]) == (False, False)
+    assert result["plan"] == {"mysql": {"action": "none", "why": []}}
+    assert result["diff"] == {"before": "", "after": ""}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_differs_is_planned_and_shown_alike_in_check_mode(host: Host, check: bool) -> None:
+    host.runs(service_of())["HostConfig"]["Memory"] = 1024
+    result = host.plan(service_of(), service_of(name="redis"), check=check)
+    assert result["changed"] is True
+    assert {name: entry["action"] for name, entry in result["plan"].items()} == {"mysql": "recreate", "redis": "recreate"}
+    assert result["diff"] == {
+        "before": "lab-mysql: memory: 1024\nlab-redis: container: (absent)\n",
+        "after": "lab-mysql: memory: 1073741824\nlab-redis: container: running\n",
+    }
+
+
+def test_a_missing_image_is_no_failure(host: Host) -> None:
+    host.runs(service_of())
+    assert host.engine is not None
+    host.engine.by_image.clear()
+    assert host.plan(service_of())["plan"]["mysql"]["why"][0]["name"] == "image"
+
+
+def test_without_an_engine_a_run_fails(host: Host) -> None:
+    host.engine = None
+    result = host.plan(service_of())
+    assert (result["failed"], result["msg"]) == (True, "no Docker Engine answers: x")
+
+
+def test_without_an_engine_check_mode_would_create_everything(host: Host) -> None:
+    host.engine = None
+    result = host.plan(service_of(), service_of(name="redis"), check=True)
+    assert (result["failed"], result["changed"]) == (False, True)
+    assert {entry["action"] for entry in result["plan"].values()} == {"recreate"}
+
+
+def test_containers_of_the_stack_that_the_model_has_not_are_named(host: Host) -> None:
+    host.runs(service_of())
+    host.runs(service_of(name="kafka"))
+    result = host.plan(service_of())
+    assert result["strangers"] == ["lab-kafka"]
+    assert result["changed"] is False
+    assert host.engine is not None
+    assert host.engine.asked == [{"all": True, "filters": {"label": "cozeops.stack=lab"}}]
+
+
+# --- tags
+
+
+def test_a_moved_tag_is_compared_with_the_image_that_the_container_was_made_from(host: Host) -> None:
+    host.runs(service_of())
+    assert host.engine is not None
+    host.engine.by_image = {"mysql:8.4.5": NEWER, IMAGE["Id"]: IMAGE}
+    assert host.plan(service_of())["plan"]["mysql"] == {"action": "none", "why": [], "moved": True}
+
+
+def test_a_moved_tag_is_taken_when_asked_for(host: Host) -> None:
+    host.runs(service_of())
+    assert host.engine is not None
+    host.engine.by_image = {"mysql:8.4.5": NEWER, IMAGE["Id"]: IMAGE}
+    plan = host.plan(service_of(), update_images=True)["plan"]["mysql"]
+    assert plan["why"][0]["name"] == "image"
+
+
+# --- files
+
+
+def with_file(text: str, on_change: str = "restart") -> dict[str, Any]:
+    service = service_of()
+    service.update({"file_digests": {"conf/x": keyed(KEY, text)}, "on_change": {"conf/x": on_change}})
+    return service
+
+
+def test_a_file_that_was_read_needs_nothing(host: Host) -> None:
+    host.runs(service_of())
+    host.write("conf/x", "text", age=10)
+    assert host.plan(with_file("text"))["plan"]["mysql"]["action"] == "none"
+
+
+@pytest.mark.parametrize(("text", "age"), [("other", 10), ("text", -10)], ids=["other content", "written since"])
+def test_a_file_that_was_not_read_is_a_reason(host: Host, text: str, age: float) -> None:
+    host.runs(service_of())
+    host.write("conf/x", text, age)
+    assert host.plan(with_file("text"))["plan"]["mysql"]["action"] == "restart"
+
+
+def test_a_file_that_is_not_there_yet_is_a_reason(host: Host) -> None:
+    host.runs(service_of())
+    assert host.plan(with_file("text"))["plan"]["mysql"]["why"][0]["current"] == "(absent)"
+
+
+def test_a_reload_counts_as_reading(host: Host) -> None:
+    host.runs(service_of())
+    host.write("conf/x", "text", age=-10)
+    host.write("state/mysql.reloaded", "", age=-20)
+    assert host.plan(with_file("text", "reload"))["plan"]["mysql"]["action"] == "none"
+
+
+def test_a_reload_of_an_earlier_container_counts_for_nothing(host: Host) -> None:
+    host.runs(service_of())
+    host.write("conf/x", "text", age=-10)
+    host.write("state/mysql.reloaded", "", age=100)
+    assert host.plan(with_file("text", "reload"))["plan"]["mysql"]["action"] == "reload"
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_no_secret_is_printed(host: Host, check: bool) -> None:
+    host.runs(service_of({**ENV, "MYSQL_ROOT_PASSWORD": "another-s3cret"}), env={**ENV, "MYSQL_ROOT_PASSWORD": "another-s3cret", "OLD_TOKEN": "token-s3cret"})
+    result = host.plan(service_of(), check=check)
+    assert [reason["name"] for reason in result["plan"]["mysql"]["why"]] == ["env MYSQL_ROOT_PASSWORD", "env OLD_TOKEN"]
+    assert "s3cret" not in str(result)
+    assert KEY not in str(result)
