@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab host, and the site playbook run against it, for tests of whole deployments."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = [sys.executable, str(ROOT / "tests" / "lab" / "lab.py")]
+
+
+def why_not() -> str:
+    """Why lab hosts cannot be used here; "" if they can."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
+        return "no Docker Engine answers: run `make lab`"
+    wanted = "cozeops-lab/host"
+    if subprocess.run(["docker", "image", "inspect", wanted], capture_output=True, check=False).returncode != 0:
+        return f"the image {wanted} is not built: run `make lab`"
+    return ""
+
+
+class Run:
+    """A finished run of ansible-playbook."""
+
+    def __init__(self, argv: list[str], code: int, output: str) -> None:
+        self.argv, self.code, self.output = argv, code, output
+
+    def __repr__(self) -> str:
+        return f"$ {' '.join(self.argv)}\n{self.output}\n(exit code {self.code})"
+
+    def must_fail(self, *texts: str) -> None:
+        """The run has failed, and says every text, however it is wrapped."""
+        flat = " ".join(self.output.replace("''", "'").split())
+        missing = [text for text in texts if text not in flat]
+        if self.code == 0 or missing:
+            raise AssertionError(f"exit code {self.code}, not said: {missing}\n{self!r}")
+
+    def must_pass(self, changed: bool | None = None) -> None:
+        """The run has succeeded and, if asked, changed something or nothing."""
+        if self.code != 0 or (changed is not None and changed != bool(self.changed)):
+            raise AssertionError(f"exit code {self.code}, changed {self.changed}\n{self!r}")
+
+    @property
+    def changed(self) -> int:
+        recap = self.output.rsplit("PLAY RECAP", 1)[-1]
+        return sum(int(part.split("=")[1]) for part in recap.split() if part.startswith("changed="))
+
+
+class LabHost:
+    """One host container, reached over SSH as an operator would, and as root through the Engine of this machine."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        out = subprocess.run([*LAB, "host", "create", name], check=True, stdout=subprocess.PIPE, text=True).stdout
+        self.facts: dict[str, Any] = json.loads(out.splitlines()[-1])
+        self.container = "cozeops-lab-host-" + name
+        self.write_inventory({"coze": {"hosts": {"one": self.connection()}}})
+
+    def connection(self) -> dict[str, Any]:
+        return {
+            "ansible_host": self.facts["address"],
+            "ansible_port": self.facts["port"],
+            "ansible_user": self.facts["user"],
+            "ansible_ssh_private_key_file": self.facts["identity_file"],
+            "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+        }
+
+    def write_inventory(self, document: Mapping[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "hosts.yml").write_text(yaml.safe_dump(dict(document)), encoding="utf-8")
+
+    def destroy(self) -> None:
+        subprocess.run([*LAB, "host", "destroy", self.name], check=True, stdout=subprocess.DEVNULL)
+
+    def shell(self, script: str, check: bool = True) -> str:
+        """A script as root on the host."""
+        done = subprocess.run(["docker", "exec", self.container, "sh", "-c", script], check=False, text=True, capture_output=True)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def trace(self) -> str:
+        """What a run may leave behind: containers, networks, files."""
+        return self.shell(
+            "docker ps -a --format '{{.Names}} {{.ID}}' | sort; docker network ls -q | sort;"
+            " find /opt /etc/docker -printf '%p %m %u %s %T@\\n' 2>/dev/null | sort"
+        )
+
+    def started(self, stack: str = "coze") -> dict[str, str]:
+        out = self.shell(f"docker ps -aq --filter label=cozeops.stack={stack} | xargs -r docker inspect -f '{{{{.Name}}}} {{{{.State.StartedAt}}}}'")
+        return dict(line.lstrip("/").split(" ", 1) for line in out.splitlines())
+
+    def _argv(self, playbook: str, arguments: tuple[str, ...], variables: Mapping[str, Any]) -> list[str]:
+        given = {"stack_image_source": "present", **variables}
+        argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(self.folder / "hosts.yml"), str(ROOT / "playbooks" / f"{playbook}.yml")]
+        return [*argv, "-e", json.dumps(given), *arguments]
+
+    def play(self, playbook: str, *arguments: str, **variables: Any) -> Run:
+        argv = self._argv(playbook, arguments, variables)
+        done = subprocess.run(argv, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=600)
+        return Run(argv[2:], done.returncode, done.stdout)
+
+    def site(self, *arguments: str, **variables: Any) -> Run:
+        return self.play("site", *arguments, **variables)
+
+    @contextmanager
+    def site_in_background(self, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """A run that the test may kill; it and its children are gone at the end."""
+        process = subprocess.Popen(
+            self._argv("site", (), variables), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def wait_for_container(self, name: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while name not in self.shell("docker ps --format '{{.Names}}'").split():
+            assert time.monotonic() < deadline, f"no container {name} after {seconds} s"
+            time.sleep(0.2)
+
+
+def make_source(line: str, dest: Path) -> Path:
+    """The lab's source tree of a line, with the plugin that no tree carries."""
+    subprocess.run([sys.executable, str(ROOT / "tests" / "lab" / "source.py"), line, str(dest)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*LAB, "smartcn", str(dest / "docker/volumes/elasticsearch/analysis-smartcn.zip")], check=True, stdout=subprocess.DEVNULL)
+    return dest
