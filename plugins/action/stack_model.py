@@ -286,7 +286,7 @@ class ActionModule(ActionBase):
         files, service["on_change"] = _files.collect(service, sources)
         service["tree_changes"] = _files.tree_changes(service)
         service["file_digests"] = {entry["path"]: entry["digest"] for entry in files}
-        service["env"] = _definition.hide(own, lambda name, _value: name in secret_names, key)
+        service["env"] = _definition.hide(own, secret_names, key)
         for job in service["init"]:
             for name, value in job.items():
                 if isinstance(value, str):

@@ -84,6 +84,16 @@ def plan_lines(plan: t.Mapping[str, t.Any], strangers: t.Sequence[str] = ()) -> 
     return lines + (["left alone     not in the stack any more: " + ", ".join(strangers)] if strangers else [])
 
 
+def bracketed(address: str) -> str:
+    """The address as it stands before a colon and a port."""
+    return "[%s]" % address if ":" in address else address
+
+
+def inner_address(entry: t.Mapping[str, t.Any]) -> str:
+    """Where the entry answers on its own host."""
+    return bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(entry["address"], entry["address"]))
+
+
 def way_in(entry: t.Mapping[str, t.Any], local: bool, address: str, user: str, answers: bool = True, ports: t.Sequence[int] = ()) -> list[str]:
     """How to reach the entry from where the play ran, in the operator's words. ``answers``: an open entry was reached from there.
 
@@ -93,8 +103,7 @@ def way_in(entry: t.Mapping[str, t.Any], local: bool, address: str, user: str, a
     if local or (answers and not loopback):
         return ["Open %s" % entry["url"]]
     target = "%s@%s" % (user, address) if user else address
-    inside, outside = ("[%s]" % one if ":" in one else one for one in (entry["address"], address))
-    inside = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(inside, inside)
+    inside, outside = inner_address(entry), bracketed(address)
     forward = " ".join("-L %s:%s:%s" % (port, inside, port) for port in ports or [entry["port"]])
     tunnel = "  ssh -N %s %s      and open http://127.0.0.1:%s" % (forward, target, entry["port"])
     if not loopback:
@@ -111,8 +120,7 @@ def way_in(entry: t.Mapping[str, t.Any], local: bool, address: str, user: str, a
 
 def local_url(entry: t.Mapping[str, t.Any]) -> str:
     """The entry as the stack's own host reaches it, whatever name or proxy people use."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(entry["address"], entry["address"])
-    return "http://%s:%s" % ("[%s]" % address if ":" in address else address, entry["port"])
+    return "http://%s:%s" % (inner_address(entry), entry["port"])
 
 
 def machine_of(host: str, variables: t.Mapping[str, t.Any]) -> str:

@@ -138,9 +138,9 @@ def environment(service: Service, env: t.Mapping[str, str], expand: t.Callable[[
     return own
 
 
-def hide(env: t.Mapping[str, str], is_secret: t.Callable[[str, str], bool], key: str) -> dict[str, t.Any]:
+def hide(env: t.Mapping[str, str], secret_names: t.Collection[str], key: str) -> dict[str, t.Any]:
     """The environment as the model shows it: a secret is its keyed digest."""
-    return {name: {"hmac": keyed(key, value)} if value and is_secret(name, value) else value for name, value in env.items()}
+    return {name: {"hmac": keyed(key, value)} if value and name in secret_names else value for name, value in env.items()}
 
 
 def job_digest(key: str, service: Service, job: t.Mapping[str, t.Any], files: t.Mapping[str, str]) -> str:

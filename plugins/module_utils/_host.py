@@ -151,12 +151,18 @@ def data_directories(root: str) -> dict[str, dict[str, t.Any]]:
     return found
 
 
+def read_env_file(path: str) -> dict[str, str]:
+    """The literal KEY=VALUE lines of an environment file; empty if there is no such file."""
+    # Not splitlines(): a value may hold other characters that Python takes for the end of a line.
+    pairs = (line.partition("=") for line in read(path).split("\n"))
+    return {key: value for key, sign, value in pairs if sign and key}
+
+
 def env_values(root: str, keys: t.Collection[str]) -> dict[str, str]:
     """The wanted keys of a stack's environment and secrets files, which are literal KEY=VALUE lines."""
     found: dict[str, str] = {}
     for path in [*sorted(glob.glob(os.path.join(glob.escape(root), "env", "*.env"))), os.path.join(root, "state", "secrets.env")]:
-        for line in read(path).split("\n"):
-            key, sign, value = line.partition("=")
-            if sign and key in keys and value:
+        for key, value in read_env_file(path).items():
+            if key in keys and value:
                 found.setdefault(key, value)
     return found

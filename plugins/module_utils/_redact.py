@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from ansible_collections.cozeops.studio.plugins.module_utils._env_mask import MASK, secret_values
+from ansible_collections.cozeops.studio.plugins.module_utils._host import read_env_file
 
 SHORTEST = 4  # a shorter value would tear every text to pieces and protect nothing
 
@@ -24,14 +25,14 @@ _PASSWORD = re.compile(r"^(?:\w+://)?[^:@/\s]*:(?P<password>.+)@[^@]+$")
 
 def read_env(root: str, service: str) -> dict[str, str]:
     """The literal ``KEY=VALUE`` lines of ``<root>/env/<service>.env``; empty if there is no such file."""
-    return _parse(os.path.join(root, "env", f"{service}.env"))
+    return read_env_file(os.path.join(root, "env", f"{service}.env"))
 
 
 def stack_secrets(root: str) -> list[str]:
     """Every value of a stack's env files that must not be shown, in each spelling that a log may use, longest first."""
     values: set[str] = set()
     for path in glob.glob(os.path.join(glob.escape(root), "env", "*.env")):
-        for value in secret_values(_parse(path)):
+        for value in secret_values(read_env_file(path)):
             match = _PASSWORD.match(value)
             values |= {value, match.group("password")} if match else {value}
     spellings = {spelling for value in values for spelling in (value, quote(value, safe=""), json.dumps(value)[1:-1])}
@@ -43,13 +44,3 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     return _CREDENTIALS.sub(lambda match: (match.group(1) or match.group(2)) + MASK, text)
-
-
-def _parse(path: str) -> dict[str, str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().split("\n")
-    except OSError:
-        return {}
-    pairs = (line.partition("=") for line in lines)
-    return {key: value for key, sign, value in pairs if sign and key}

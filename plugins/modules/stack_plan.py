@@ -91,7 +91,6 @@ strangers:
 
 import os
 import typing as t
-from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils import _host
@@ -99,12 +98,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._container import L
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
 from ansible_collections.cozeops.studio.plugins.module_utils._plan import file_reasons, plan_service, tag_moved
-
-
-def seconds(timestamp: str) -> float:
-    """An Engine's timestamp (RFC 3339, nanoseconds, UTC) as seconds since the epoch."""
-    whole, _dot, fraction = timestamp.rstrip("Z").partition(".")
-    return datetime.fromisoformat(whole + "+00:00").timestamp() + (float("0." + fraction) if fraction else 0.0)
+from ansible_collections.cozeops.studio.plugins.module_utils._ready import epoch
 
 
 def file_state(root: str, path: str, key: str) -> dict[str, t.Any] | None:
@@ -133,7 +127,7 @@ def read_since(root: str, service: str, inspect: t.Mapping[str, t.Any] | None) -
         return 0.0
     mark = os.path.join(root, "state", service + ".reloaded")
     reloaded = os.stat(mark).st_mtime if os.path.exists(mark) else 0.0
-    return max(seconds(inspect["State"]["StartedAt"]), reloaded)
+    return max(epoch(inspect["State"]["StartedAt"]), reloaded)
 
 
 def image_of(client: t.Any, reference: str) -> dict[str, t.Any] | None:
@@ -149,10 +143,11 @@ def decide(client: t.Any, model: t.Mapping[str, t.Any], service: t.Mapping[str, 
     root = model["root"]
     wanted = options(model, service)
     inspect = inspect_or_none(client, wanted["name"])
-    found = {path: file_state(root, path, key) for path in service["file_digests"]}
+    found: dict[str, dict[str, t.Any] | None] = {}
     for tree, wish in service["tree_changes"].items():
         if wish != "none":
             found.update(tree_state(root, tree, key))
+    found.update({path: file_state(root, path, key) for path in service["file_digests"] if path not in found})
     files = file_reasons(service, {path: state for path, state in found.items() if state is not None}, read_since(root, service["name"], inspect))
     image = image_of(client, service["image"])
     origin = image_of(client, inspect["Image"]) if inspect and image and tag_moved(wanted, inspect, image) else None

@@ -78,7 +78,8 @@ def model_of(*services: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
 def service_of(env: t.Mapping[str, str] | None = None, **more: t.Any) -> dict[str, t.Any]:
     """A service of the model: the definition above with ``more`` over it, and with its environment as the model shows it."""
     service = complete(copy.deepcopy({**DEFINITION, **more}))
-    service["env"] = hide(ENV if env is None else env, lambda name, _value: is_secret_key(name), KEY)
+    own = ENV if env is None else env
+    service["env"] = hide(own, {name for name in own if is_secret_key(name)}, KEY)
     service.update({"on_change": {}, "file_digests": {}, "tree_changes": {}, "role": "mysql"})
     service["config"] = config_digest(KEY, {name: value for name, value in service.items() if name != "file_digests"})
     return service

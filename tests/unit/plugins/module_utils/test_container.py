@@ -14,7 +14,6 @@ from ansible_collections.cozeops.studio.plugins.module_utils._container import (
     options,
     published,
 )
-from ansible_collections.cozeops.studio.plugins.modules import stack_plan
 from ansible_collections.cozeops.studio.tests.unit.plugins.samples import ROOT, model_of, service_of
 
 
@@ -70,11 +69,6 @@ def test_what_a_service_does_not_say_is_left_to_the_image(field: str) -> None:
 def test_labels_name_stack_service_and_digest() -> None:
     service = service_of()
     assert options(model_of(service), service)["labels"] == {"cozeops.stack": "lab", "cozeops.service": "mysql", "cozeops.config": service["config"]}
-
-
-def test_the_plan_knows_how_old_a_container_is() -> None:
-    assert stack_plan.seconds("2026-01-31T12:00:00.123456789Z") == pytest.approx(1769860800.123457)
-    assert stack_plan.seconds("2026-01-31T12:00:00Z") == 1769860800
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_an_undefined_reference_names_service_and_key() -> None:
 
 
 def test_secrets_are_shown_as_keyed_digests() -> None:
-    shown = hide({"PASSWORD": "p", "PUBLIC": "x", "EMPTY_PASSWORD": ""}, lambda name, _value: "PASSWORD" in name, "key")
+    shown = hide({"PASSWORD": "p", "PUBLIC": "x", "EMPTY_PASSWORD": ""}, {"PASSWORD", "EMPTY_PASSWORD"}, "key")
     assert shown == {"PASSWORD": {"hmac": keyed("key", "p")}, "PUBLIC": "x", "EMPTY_PASSWORD": ""}
 
 
