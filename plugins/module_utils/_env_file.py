@@ -85,11 +85,17 @@ class Problem:
 
 
 class EnvError(ValueError):
-    """One or more problems; as a string, one per line."""
+    """One or more problems; as a string, one per line.
 
-    def __init__(self, problems: list[Problem]) -> None:
+    `rest` is what could be read of a file all the same, without the keys that are broken, and `unread` are those: keys with a problem,
+    and keys that refer to them.
+    """
+
+    def __init__(self, problems: list[Problem], rest: EnvResult | None = None, unread: frozenset[str] = frozenset()) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+        self.rest = rest
+        self.unread = unread
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,15 @@ class Assignment:
 
 
 class EnvResult(NamedTuple):
-    """`env` in the order of the file, then overrides that the file lacks; `names` its keys; `warnings` ready to print."""
+    """`env` in the order of the file, then overrides that the file lacks; `names` its keys; `warnings` ready to print.
+
+    `lines` has the line that a value comes from, for each key whose value comes from the file.
+    """
 
     env: dict[str, str]
     names: list[str]
     warnings: list[str]
+    lines: dict[str, int]
 
 
 def decode(data: bytes, name: str) -> str:
@@ -174,7 +184,7 @@ def expand(assignments: list[Assignment], overrides: Mapping[str, str] | None = 
 
     A key in `overrides` gets that value, literally, wherever the file sets it; its text in the file is not looked at.
     Overrides that the file lacks come last, but can be referred to from every line.
-    A reference to what is not set is a problem, or empty and a warning with `undefined="empty"`. Raises EnvError.
+    A reference to what is not set is a problem, or empty and a warning with `undefined="empty"`. Raises EnvError, with what could be read.
     """
     given = dict(overrides or {})
     problems = _override_problems(given)
@@ -183,6 +193,7 @@ def expand(assignments: list[Assignment], overrides: Mapping[str, str] | None = 
     appended = {key: value for key, value in given.items() if key not in lines}
     known: Mapping[str, str] = ChainMap(env, appended)
     warnings: list[str] = []
+    unread: set[str] = set()
     for assignment in assignments:
         if assignment.key in given:
             env[assignment.key] = given[assignment.key]
@@ -198,10 +209,14 @@ def expand(assignments: list[Assignment], overrides: Mapping[str, str] | None = 
         if assignment.key:
             # A broken key counts as set, so that it is reported once and not for each reference to it.
             env[assignment.key] = value
-    if problems:
-        raise EnvError(problems)
+            broken = bool(assignment.problem or scope.problems) or not unread.isdisjoint(_names(assignment.value))
+            (unread.add if broken else unread.discard)(assignment.key)
     env.update(appended)
-    return EnvResult(env, list(env), warnings)
+    sound = {key: value for key, value in env.items() if key not in unread}
+    result = EnvResult(sound, list(sound), warnings, {key: number for key, number in lines.items() if key in sound and key not in given})
+    if problems:
+        raise EnvError(problems, result, frozenset(unread))
+    return result
 
 
 def resolve(text: str, name: str, overrides: Mapping[str, str] | None = None, undefined: str = "error") -> EnvResult:
@@ -290,6 +305,14 @@ def _referenced(reference: Reference, scope: _Scope) -> str:
         scope.problems.append(f"{name} is not set{' or empty' if ':' in operator else ''}: {_shown(word) or 'it is required'}")
         return ""
     return _expanded(word, scope)
+
+
+def _names(segments: tuple[Segment, ...]) -> Iterator[str]:
+    """The names that a value refers to, at any depth."""
+    for segment in segments:
+        if not isinstance(segment, str):
+            yield segment.name
+            yield from _names(segment.word)
 
 
 def _shown(segments: tuple[Segment, ...]) -> str:

@@ -15,6 +15,7 @@ description:
   - Reads a C(.env) file as a shell does (C(set -a; . file)), expands its references, and returns the values or writes them to a file.
   - Nothing is executed, and neither the environment of the process nor the file's other readers have a say in the values.
   - All that is wrong in the file is reported at once, each with the file, the line and the key.
+  - With O(release), the settings themselves are checked too, as the server of that release takes them.
 notes:
   - A line is a comment, blank, or C(KEY=VALUE) with C(export) before it or not. A value is bare, in single quotes (all literal) or in double
     quotes (C(\\), C(\"), C(\$) and C(\`) escaped by a backslash), or several such pieces side by side. A C(#) after a blank begins a comment.
@@ -26,6 +27,9 @@ notes:
   - Where the server's own reader (godotenv) or Docker Compose reads a line differently than a shell, a warning says so.
   - A value is taken for a secret if its key says so (C(PASSWORD), C(SECRET), C(TOKEN), C(API_KEY), C(_AK), C(_SK), C(DSN) and the like), if it is a URL
     with a password, or if it contains another secret. The diff never shows secrets, whatever O(reveal) says.
+  - With O(release), a setting is a problem where the server would surely not start, or a feature surely not work (a C(STORAGE_TYPE) that does not exist,
+    an address that means the container itself, a secret of the wrong length); whatever else is doubtful is a warning, among it a misspelt key.
+    The addresses of stores are expected to be those of the stack's own services; others are a warning.
 extends_documentation_fragment:
   - ansible.builtin.files
 attributes:
@@ -65,6 +69,12 @@ options:
     type: str
     choices: [error, empty]
     default: error
+  release:
+    description:
+      - The release line of the Coze Studio server that the settings are for. They are checked by its rules.
+      - Without it, only the form of the file is looked at.
+    type: str
+    choices: ["0.2", "0.3", "0.5"]
   dest:
     description:
       - The file to write, on the host that the task runs on. Its directory has to exist.
@@ -109,6 +119,12 @@ EXAMPLES = r"""
       MYSQL_PASSWORD: "{{ mysql_password }}"
       SERVER_HOST: https://coze.example.com
 
+- name: Check the settings before anything is started
+  cozeops.studio.env_file:
+    src: /srv/coze-studio/docker/.env
+    release: "0.5"
+  delegate_to: localhost
+
 - name: Take the values into later tasks
   cozeops.studio.env_file:
     content: "{{ lookup('ansible.builtin.file', 'stack.env') }}"
@@ -130,7 +146,7 @@ names:
   elements: str
   sample: ["MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_HOST"]
 warnings:
-  description: What was taken with a doubt, or is read differently by other programs; file, line and key in each.
+  description: What was taken with a doubt, is read differently by other programs, or is a doubtful setting for O(release); file, line and key in each.
   returned: when there are any
   type: list
   elements: str
@@ -147,7 +163,7 @@ backup_file:
   sample: /srv/coze/server.env.4711.2026-01-31@12:00:00~
 problems:
   description: What is wrong, the parts of the message.
-  returned: when the file cannot be read or written
+  returned: when the file cannot be read or written, or settings are wrong for O(release)
   type: list
   elements: dict
   sample: [{"file": ".env", "line": 3, "key": "A", "message": "the single quote is not closed"}]
@@ -162,6 +178,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._env_file import (
     MASK,
     EnvError,
     EnvResult,
+    Problem,
     decode,
     expand,
     mask,
@@ -171,6 +188,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils._env_file import (
     render,
     secret_values,
 )
+from ansible_collections.cozeops.studio.plugins.module_utils._model_lint import RELEASES
+from ansible_collections.cozeops.studio.plugins.module_utils._settings import check
 
 
 def main() -> None:
@@ -180,6 +199,7 @@ def main() -> None:
             "content": {"type": "str", "no_log": True},
             "overrides": {"type": "dict", "default": {}, "no_log": True},
             "undefined": {"type": "str", "choices": ["error", "empty"], "default": "error"},
+            "release": {"type": "str", "choices": [*RELEASES]},
             "dest": {"type": "path"},
             "format": {"type": "str", "choices": ["docker", "dotenv"], "default": "docker"},
             "mode": {"type": "raw", "default": "0600"},
@@ -213,10 +233,34 @@ def run(module: AnsibleModule) -> tuple[EnvResult, dict[str, Any]]:
     params = module.params
     name = params["src"] or "content"
     text = params["content"] if params["src"] is None else decode(read(params["src"]), name)
-    result = expand(parse(text, name), override_strings(params["overrides"]), params["undefined"])
+    result = checked(module, text, name, override_strings(params["overrides"]))
     if params["dest"] is None:
         return result, {"changed": False}
     return result, write(module, result.env, render(result.env, params["format"]))
+
+
+def checked(module: AnsibleModule, text: str, name: str, overrides: dict[str, str]) -> EnvResult:
+    """The environment, with the doubts about its settings among its warnings. Raises EnvError with what is wrong in the file and in its settings."""
+    release = module.params["release"]
+    problems: list[Problem] = []
+    unread: frozenset[str] = frozenset()
+    try:
+        result = expand(parse(text, name), overrides, module.params["undefined"])
+    except EnvError as error:
+        if release is None or error.rest is None:
+            raise
+        # What could not be read must not hide what is wrong with the rest.
+        result, problems, unread = error.rest, error.problems, error.unread
+    if release is None:
+        return result
+    findings = check(result.env, release, result.lines, name, places=dict.fromkeys(overrides, "overrides"), unread=unread)
+    doubts = [str(finding) for finding in findings if not finding.fatal]
+    problems = sorted([*problems, *(finding.problem for finding in findings if finding.fatal)], key=lambda problem: (problem.line == 0, problem.line))
+    if problems:
+        for warning in [*result.warnings, *doubts]:
+            module.warn(warning)
+        raise EnvError(problems)
+    return result._replace(warnings=[*result.warnings, *doubts])
 
 
 def write(module: AnsibleModule, env: dict[str, str], text: str) -> dict[str, Any]:

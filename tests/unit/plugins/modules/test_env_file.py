@@ -189,6 +189,95 @@ def test_check_mode_needs_no_directory(call: Call, dest: Path) -> None:
     assert (result["failed"], result["changed"], dest.parent.exists()) == (False, True, False)
 
 
+# --- settings ---
+
+SETTINGS = """\
+LISTEN_ADDR=0.0.0.0:8888
+SERVER_HOST=localhost${LISTEN_ADDR}
+LOG_LEVEL=debug
+MYSQL_DSN='coze:hunter2!@tcp(mysql:3306)/opencoze?parseTime=True'
+REDIS_ADDR=redis:6379
+STORAGE_TYPE=minio
+STORAGE_BUCKET=opencoze
+MINIO_ENDPOINT=http://minio:9000
+MINIO_AK=hunter2-user
+MINIO_SK=hunter2-key
+ES_ADDR=http://elasticsearch:9200
+ES_VERSION=v8
+COZE_MQ_TYPE=nsq
+MQ_NAME_SERVER=nsqlookupd:4161
+VECTOR_STORE_TYPE=milvus
+MILVUS_ADDR=milvus:19530
+EMBEDDING_TYPE=ark
+ARK_EMBEDDING_DIMS=2048
+CODE_RUNNER_TYPE=sandbox
+EMBEDING_TYPE=openai
+PLUGIN_AES_AUTH_SECRET=hunter2
+PLUGIN_AES_STATE_SECRET=hunter2-hunter2-
+PLUGIN_AES_OAUTH_TOKEN_SECRET=hunter2-hunter2-
+"""
+FIXES = {
+    "SERVER_HOST": "coze.example.com:8888",
+    "MINIO_ENDPOINT": "minio:9000",
+    "MQ_NAME_SERVER": "nsqd:4150",
+    "PLUGIN_AES_AUTH_SECRET": "hunter2+hunter2+",
+}
+
+
+def test_settings_are_not_looked_at_without_a_release(call: Call) -> None:
+    result = call(content=SETTINGS)
+    assert (result["failed"], result["warnings"]) == (False, [])
+
+
+def test_with_a_release_every_wrong_setting_is_a_problem_with_its_line(call: Call, tmp_path: Path, dest: Path) -> None:
+    src = tmp_path / ".env"
+    src.write_text(SETTINGS, encoding="utf-8")
+    dest.parent.mkdir()
+    result = call(src=str(src), release="0.2", dest=str(dest))
+    assert result["failed"]
+    assert [(problem["line"], problem["key"]) for problem in result["problems"]] == [
+        (2, "SERVER_HOST"),
+        (8, "MINIO_ENDPOINT"),
+        (14, "MQ_NAME_SERVER"),
+        (21, "PLUGIN_AES_AUTH_SECRET"),
+    ]
+    assert result["msg"].splitlines()[0].startswith(f"{src}:2: SERVER_HOST: has a listen address behind the host")
+    # The doubts are told too, so that a second run brings no new ones.
+    assert [warning.split(": ")[:2] for warning in result["warnings"]] == [
+        [f"{src}:3", "LOG_LEVEL"],
+        [f"{src}:17", "EMBEDDING_TYPE"],
+        [f"{src}:20", "EMBEDING_TYPE"],
+    ]
+    assert "hunter2" not in json.dumps(result)
+    assert not dest.exists()
+
+
+def test_doubts_are_warnings(call: Call, dest: Path) -> None:
+    runs = four_times(call, dest, content=SETTINGS, overrides=FIXES, release="0.2")
+    assert [run["changed"] for run, dummy in runs] == [True, True, False, False]
+    for run, dummy in runs:
+        assert [warning.split(": ")[1] for warning in run["warnings"]] == ["LOG_LEVEL", "EMBEDDING_TYPE", "EMBEDING_TYPE"]
+        assert run["invocation"]["module_args"]["release"] == "0.2"
+        assert "hunter2" not in json.dumps(run)
+
+
+def test_a_wrong_setting_that_an_override_made_is_not_blamed_on_the_file(call: Call) -> None:
+    result = call(content=SETTINGS, overrides={**FIXES, "ES_VERSION": "v9"}, release="0.2")
+    assert result["msg"] == "overrides: ES_VERSION: has to be one of v7, v8: the server does not start with anything else"
+
+
+def test_a_line_that_cannot_be_read_does_not_hide_wrong_settings(call: Call) -> None:
+    broken = SETTINGS.replace("'coze:hunter2!@tcp(mysql:3306)/opencoze?parseTime=True'", "coze:hunter2!@tcp(mysql:3306)/opencoze?parseTime=True")
+    result = call(content=broken, release="0.2")
+    assert [problem["key"] for problem in result["problems"]] == ["SERVER_HOST", "MYSQL_DSN", "MINIO_ENDPOINT", "MQ_NAME_SERVER", "PLUGIN_AES_AUTH_SECRET"]
+    assert "an unquoted (" in result["problems"][1]["message"]
+    assert "hunter2" not in json.dumps(result)
+
+
+def test_a_release_that_does_not_exist_is_refused(call: Call) -> None:
+    assert "value of release must be one of: 0.2, 0.3, 0.5" in call(content="A=1", release="0.4")["msg"]
+
+
 # --- errors ---
 
 
