@@ -12,14 +12,24 @@ session that the user has elsewhere.
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
 import json
 import re
-import socket
-import ssl
-import time
 import typing as t
 from urllib.parse import quote, urlsplit
+
+from ansible_collections.cozeops.studio.plugins.module_utils._http import (
+    Answer,
+    Connect,
+    Deadline,
+    Target,
+    excerpt,
+    read_body,
+    requested,
+    tls_context,
+    transport_message,
+)
 
 EMAIL_EXISTS = 700000001
 WRONG_LOGIN = 700000003
@@ -34,7 +44,6 @@ BIZ_BOT_ICON = 1
 HOST = re.compile(r"[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 Json = dict[str, t.Any]
-Connect = t.Callable[[str, int], socket.socket]
 
 
 class CozeError(Exception):
@@ -55,18 +64,6 @@ class CozeError(Exception):
             return "%s: %s" % (self.path, self.message)
         code = "" if self.code is None else ", code %d" % self.code
         return "%s: HTTP %d%s: %s" % (self.path, self.status, code, self.message)
-
-
-class Answer(t.NamedTuple):
-    """An HTTP answer, whatever it is."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def content_type(self) -> str:
-        return self.headers.get_content_type()
 
 
 class Entry(t.NamedTuple):
@@ -119,30 +116,6 @@ def envelope(answer: Answer, path: str) -> Json:
     if answer.status != 200 or payload["code"] != 0:
         raise CozeError(payload["code"], str(payload.get("msg") or ""), answer.status, path)
     return payload
-
-
-def excerpt(body: bytes, size: int = 160) -> str:
-    """The beginning of a body on one line."""
-    text = re.sub(r"\s+", " ", body[: size * 4].decode("utf-8", "replace")).strip()
-    return (text[:size] + " ...") if len(text) > size else (text or "(empty)")
-
-
-def transport_message(exc: Exception, host: str, port: int, timeout: float) -> str:
-    """Why no answer came, in the operator's words."""
-    where = "%s:%d" % (host, port)
-    if isinstance(exc, socket.timeout):
-        return "%s gave no answer within %.3g s" % (where, timeout)
-    if isinstance(exc, ConnectionRefusedError):
-        return "%s refuses connections: nothing listens there" % where
-    if isinstance(exc, socket.gaierror):
-        return "the name %s cannot be resolved" % host
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return "the certificate of %s is not trusted: %s" % (where, exc.verify_message)
-    if isinstance(exc, ssl.SSLError):
-        return "%s does not speak TLS as https needs it (%s): should url begin with http://?" % (where, exc.reason or exc)
-    if isinstance(exc, (http.client.HTTPException, ConnectionResetError, BrokenPipeError)):
-        return "%s closed the connection without a valid HTTP answer (%s)" % (where, type(exc).__name__)
-    return "%s cannot be reached: %s" % (where, exc)
 
 
 def explain(error: CozeError) -> str:
@@ -222,35 +195,13 @@ class Coze:
         return self._send(target, "GET", path, without_query(url), None, {"Host": parts.netloc})
 
     def _send(self, target: Entry, method: str, path: str, shown: str, body: bytes | None, headers: t.Mapping[str, str]) -> Answer:
-        connection = self._connection(target)
-        until = time.monotonic() + self.timeout
+        tls = functools.partial(tls_context, self._validate_certs)
         try:
-            if self._connect is not None:
-                connection.sock = self._opened(self._connect(target.host, target.port), target)
-            connection.request(method, path, body=body, headers=dict(headers, Connection="close"))
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, read_body(response, until))
+            where = Target(target.scheme, target.host, target.port)
+            with requested(where, method, path, body, headers, Deadline(self.timeout), self._connect, tls) as response:
+                return Answer(response.status, response.headers, read_body(response, MAX_BODY))
         except (OSError, http.client.HTTPException) as exc:
             raise CozeError(None, transport_message(exc, target.host, target.port, self.timeout), 0, shown) from exc
-        finally:
-            connection.close()
-
-    def _connection(self, target: Entry) -> http.client.HTTPConnection:
-        # http.client knows nothing of http_proxy and the like; the entry is asked itself.
-        if target.scheme == "https":
-            return http.client.HTTPSConnection(target.host, target.port, timeout=self.timeout, context=self._tls())
-        return http.client.HTTPConnection(target.host, target.port, timeout=self.timeout)
-
-    def _opened(self, sock: socket.socket, target: Entry) -> socket.socket:
-        sock.settimeout(self.timeout)
-        return self._tls().wrap_socket(sock, server_hostname=target.host) if target.scheme == "https" else sock
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if not self._validate_certs:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
     def call(self, path: str, body: Json | None = None, method: str = "POST") -> Json:
         """One call of the API: its JSON object. Raises CozeError."""
@@ -353,22 +304,6 @@ class Coze:
                 return False
             raise
         return True
-
-
-def read_body(response: http.client.HTTPResponse, until: float) -> bytes:
-    """The whole body. Raises socket.timeout past ``until`` (monotonic), also if it drips, and OSError if it is far too long."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        chunk = response.read1(65536)
-        if not chunk:
-            return b"".join(chunks)
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise OSError("the answer is longer than %d bytes" % MAX_BODY)
-        if time.monotonic() > until:
-            raise socket.timeout()
 
 
 def objects(payload: Json, *keys: str) -> list[Json]:
