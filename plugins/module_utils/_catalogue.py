@@ -370,6 +370,13 @@ SIGNATURES: tuple[Signature, ...] = (
         "See that Milvus is ready (port 19530), and look at its log; MILVUS_ADDR has to be its name and port.",
     ),
     _s(
+        "server-model-deleted",
+        "server",
+        r"sync old model to db failed.*\b1062\b|Duplicate entry '\d+' for key 'model_instance\.PRIMARY'",
+        "A chat model was deleted in the administration, and its file (or MODEL_*_0) is still there: the server inserts it again, and its id is taken.",
+        "Give that model another id, or remove it: its entry in coze_server_models, its file in conf/model, or MODEL_PROTOCOL_0 in the .env.",
+    ),
+    _s(
         "server-sandbox-config",
         "server",
         r"coderunner/impl\.New|coderunner.*impl\.go:\d+",

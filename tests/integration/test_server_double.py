@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -21,6 +22,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
+from ansible_collections.cozeops.studio.plugins.modules import account, admin_models
+from ansible_collections.cozeops.studio.tests.unit.plugins.run_module import run_main
 
 ROOT = Path(__file__).resolve().parents[2]
 UPSTREAM = ROOT.parent / "shared" / "upstream"
@@ -595,10 +599,12 @@ def test_administration(lab: Lab, conf: dict[str, Path]) -> None:
     made = admin.post("/api/admin/config/model/create", create)["id"]
     assert made == "100002"
     groups = admin.send("GET", "/api/admin/config/model/list").json["provider_model_list"]
-    models = {model["id"]: model for group in groups for model in group["model_list"]}
+    models = {model["id"]: model for group in groups for model in group["model_list"] or []}
     assert sorted(models) == [100001, 100002]
-    assert models[100002]["connection"]["base_conn_info"]["api_key"] == "sk***et"
+    assert models[100002]["connection"]["base_conn_info"]["api_key"] == "sk-s***cret"
+    assert model_ids(admin) == [100001, 100002]
     admin.post("/api/admin/config/model/delete", {"id": made})
+    assert model_ids(admin) == [100001]
     admin.post("/api/admin/config/model/delete", {"id": "4711"})
     assert admin.send("GET", "/api/admin/config/knowledge/get").json["knowledge_config"]["embedding_config"]["type"] == 1
     basic = admin.send("GET", "/api/admin/config/basic/get").json["configuration"]
@@ -612,6 +618,277 @@ def test_administration(lab: Lab, conf: dict[str, Path]) -> None:
     basic = {key: value for key, value in basic.items() if key != "sandbox_config"}
     admin.post("/api/admin/config/basic/save", {"configuration": {**basic, "code_runner_type": 1}})
     assert "panic: runtime error: invalid memory address or nil pointer dereference" in lab.death("0.5", env=env)
+
+
+def fresh(lab: Lab, name: str) -> dict[str, str]:
+    """Settings of a server of line 0.5 with a database of its own, and no model by environment."""
+    lab.database(name, lab.folder / "0.5", ("20251028085526_update.sql",))
+    dsn = f"root:{PASSWORD}@tcp(mysql:3306)/{name}?charset=utf8mb4&parseTime=True"
+    return {"MYSQL_DSN": dsn, "MODEL_PROTOCOL_0": "", "MODEL_OPENCOZE_ID_0": ""}
+
+
+def listed_ids(admin: Client) -> list[int]:
+    groups = admin.send("GET", "/api/admin/config/model/list").json["provider_model_list"]
+    return sorted(model["id"] for group in groups for model in group["model_list"] or [])
+
+
+def test_what_is_served_is_the_files_or_the_table_and_never_both(lab: Lab, conf: dict[str, Path]) -> None:
+    env = fresh(lab, "served")
+    admin = lab.serve("0.5", env=env, conf=conf["0.5"])
+    admin.register()
+    connection = {"base_conn_info": {"base_url": lab.model_url, "api_key": "", "model": "lab"}}
+    columns = "type, provider, display_info, connection, capability, parameters, extra, 0, 0, NULL"
+    lab.sql("served", f"INSERT INTO model_instance SELECT 50, {columns} FROM model_instance")
+    assert (model_ids(admin), listed_ids(admin)) == ([100], [50, 100])
+    admin.post("/api/admin/config/model/delete", {"id": "50"})
+    assert (model_ids(admin), listed_ids(admin)) == ([100], [100])
+    made = admin.post("/api/admin/config/model/create", {"model_class": 1, "model_name": "Made", "connection": connection})["id"]
+    assert model_ids(admin) == listed_ids(admin) == [100, int(made)]
+    unknown = admin.send("POST", "/api/admin/config/model/create", {"model_class": 4711, "connection": connection})
+    assert unknown.both == (400, 400)
+
+
+def test_a_model_that_was_deleted_while_its_file_is_there_ends_the_next_start(lab: Lab, conf: dict[str, Path]) -> None:
+    env = fresh(lab, "deleted")
+    admin = lab.serve("0.5", env=env, conf=conf["0.5"])
+    admin.register()
+    admin.post("/api/admin/config/model/delete", {"id": "100"})
+    assert (model_ids(admin), listed_ids(admin)) == ([100], [])
+    words = "Error 1062 (23000): Duplicate entry '100' for key 'model_instance.PRIMARY'"
+    assert f"init model config failed, err=sync old model to db failed, err: {words}" in lab.death("0.5", env=env, conf=conf["0.5"])
+    lab.serve("0.5", env=env)
+
+
+@every_line
+def test_who_may_set_which_password(servers: dict[str, Client], client: Client, line: str) -> None:
+    other = Client(servers[line].host)
+    email = other.register()
+    foreign = client.send("GET", f"/api/passport/web/email/password/reset/?email={email}&password=q")
+    if line == "0.5":
+        assert foreign.json == {"code": 700000007, "msg": "unauthorized access : email mismatch"}
+    else:
+        assert foreign.both == (200, 0)
+    own = client.post("/api/passport/account/info/v2/")["data"]["email"]
+    assert client.send("GET", f"/api/passport/web/email/password/reset/?email={own}&password=new").both == (200, 0)
+    # Either change ends the session of the account.
+    assert client.send("GET", "/api/x").json["msg"].endswith("session not exist")
+    logins = [client.send("POST", "/api/passport/web/email/login/", {"email": own, "password": word}).json["code"] for word in ("p", "new")]
+    assert logins == [700000003, 0]
+    nobody = Client(servers[line].host).send("GET", f"/api/passport/web/email/password/reset/?email={own}&password=x")
+    assert nobody.json["code"] == (401 if line == "0.5" else 700012006)
+
+
+# --- the modules for it ---
+
+Caller = t.Callable[..., dict[str, t.Any]]
+
+
+@pytest.fixture
+def module(capsys: pytest.CaptureFixture[str]) -> Caller:
+    """Runs a module against a server: the result."""
+
+    def run(main: t.Callable[[], None], server: Client, check: bool = False, **args: t.Any) -> dict[str, t.Any]:
+        return run_main(main, capsys, {"url": f"http://{server.host}:{server.port}", "_ansible_diff": True, **args}, check)
+
+    return run
+
+
+@pytest.mark.parametrize("line", ["0.2", "0.5"])
+def test_module_account_changes_a_password(servers: dict[str, Client], module: Caller, line: str) -> None:
+    user = Client(servers[line].host)
+    wanted = {"email": user.register(), "current_password": "p", "password": "s3cret-new", "release": line}
+    assert module(account.main, user, check=True, **wanted)["password_changed"] is None
+    did = module(account.main, user, **wanted)
+    assert (did["changed"], did["password_changed"], did["exists"]) == (True, True, True)
+    again = module(account.main, user, **wanted)
+    assert (again["changed"], again["password_changed"]) == (False, False)
+    wrong = module(account.main, user, **{**wanted, "password": "other-one", "current_password": "no-such-one"})
+    assert "Neither password nor current_password logs in" in wrong["msg"]
+    assert module(account.main, user, email=wanted["email"], password="s3cret-new", check_only=True)["failed"] is False
+
+
+def test_module_account_names_an_administrator_once_and_logs_nobody_out(lab: Lab, module: Caller) -> None:
+    env = fresh(lab, "claim")
+    server = lab.serve("0.5", env=env)
+    probe = {"probe_email": "verify@example.com", "probe_password": "s3cret-probe"}
+    module(account.main, server, email=probe["probe_email"], password=probe["probe_password"])
+    human = Client(server.host)
+    email = human.register()
+    wanted = {"email": email.upper(), "password": "not-known-here", "admin": True, "release": "0.5", **probe}
+    before = human.send("GET", "/api/admin/config/basic/get").json["configuration"]
+    check = module(account.main, server, check=True, **wanted)
+    assert (check["changed"], check["admin"]) == (True, True)
+    did = module(account.main, server, **wanted)
+    assert (did["failed"], did["changed"], did["admin"]) == (False, True, True)
+    # The session is still the one of the registration.
+    assert human.send("GET", "/api/admin/config/basic/get").json["configuration"] == {**before, "admin_emails": email}
+    again = module(account.main, server, **wanted)
+    assert (again["failed"], again["changed"], again["admin"], again["warnings"]) == (False, False, None, [])
+    assert human.send("GET", "/api/admin/config/basic/get").status == 200
+    proved = module(account.main, server, email=email, password="p", admin=True, check_only=True)
+    assert (proved["failed"], proved["admin"]) == (False, True)
+    docker("restart", "-t", "1", server.container)
+    wait_for("the server after the settings were saved", lambda: reachable_api(server), 20)
+
+
+def reachable_api(server: Client) -> bool:
+    try:
+        return Client(address(server.container)).send("GET", "/api/x").status == 401
+    except OSError:
+        return False
+
+
+def test_module_account_finds_no_administration_in_older_lines(servers: dict[str, Client], module: Caller) -> None:
+    result = module(account.main, servers["0.2"], email=f"u{uuid.uuid4().hex[:12]}@example.com", password="p4ssword", admin=True)
+    assert "release lines before 0.5 have no administration" in result["msg"]
+
+
+def test_module_admin_models_brings_the_table_to_what_is_wanted(lab: Lab, conf: dict[str, Path], module: Caller) -> None:
+    env = fresh(lab, "wanted")
+    server = lab.serve("0.5", env=env, conf=conf["0.5"])
+    login = {"email": "verify@example.com", "password": "s3cret-probe"}
+    module(account.main, server, **login)
+    reader = Client(server.host)
+    reader.register()
+    a = {"name": "A", "protocol": "openai", "base_url": lab.model_url, "model": "lab", "api_key": "sk-0123456789"}
+    b = {**a, "name": "B", "protocol": "qwen", "connection": {"enable_base64_url": True}}
+
+    def run(*wanted: dict[str, t.Any], **other: t.Any) -> dict[str, t.Any]:
+        return module(admin_models.main, server, models=list(wanted), **login, file_ids=[100], **other)
+
+    check = run(a, b, check=True)
+    assert (check["changed"], listed_ids(reader)) == (True, [100])
+    did = run(a, b)
+    assert [(model["name"], model["action"], model["id"]) for model in did["models"]] == [("A", "created", 101), ("B", "created", 102)]
+    assert did["diff"] == check["diff"]
+    assert model_ids(reader) == listed_ids(reader) == [100, 101, 102]
+    for again in (run(a, b), run(a, b, check=True)):
+        assert (again["failed"], again["changed"], again["warnings"]) == (False, False, [])
+    changed = run({**a, "base_url": lab.model_url + "/"}, {**b, "connection": {"enable_base64_url": False}}, purge=True)
+    assert [(model["name"], model["action"], model["id"], model["deleted"]) for model in changed["models"]] == [
+        ("A", "none", 101, []),
+        ("B", "replaced", 103, [102]),
+        (changed["models"][2]["name"], "left", 100, []),
+    ]
+    assert listed_ids(reader) == [100, 101, 103]
+    dead = run({**a, "base_url": "http://nosuchhost:1/v1"}, b)
+    assert (dead["failed"], [model["action"] for model in dead["models"]]) == (True, ["failed", "replaced"])
+    assert 'Post "http://nosuchhost:1/v1/chat/completions": dial tcp: lookup' in dead["msg"]
+    assert "sk-0123456789" not in json.dumps(dead)
+    assert listed_ids(reader) == [100, 101, 104]
+    # Nothing was deleted that the next start would miss.
+    lab.serve("0.5", env=env, conf=conf["0.5"])
+
+
+def test_module_admin_models_makes_the_table_count(lab: Lab, conf: dict[str, Path], module: Caller) -> None:
+    env = fresh(lab, "counts")
+    server = lab.serve("0.5", env=env, conf=conf["0.5"])
+    login = {"email": "verify@example.com", "password": "s3cret-probe"}
+    module(account.main, server, **login)
+    reader = Client(server.host)
+    reader.register()
+    wanted = {"name": "A", "protocol": "openai", "base_url": lab.model_url, "model": "lab", "api_key": "sk-0123456789"}
+    values = json.dumps({"base_conn_info": {"base_url": lab.model_url, "api_key": "sk-0123456789", "model": "lab", "thinking_type": 0}})
+    lab.sql(
+        "counts",
+        "INSERT INTO model_instance SELECT 50, type, provider, JSON_OBJECT('name', 'A'), "
+        f"'{values}', capability, parameters, extra, 0, 0, NULL FROM model_instance WHERE id = 100",
+    )
+    assert (model_ids(reader), listed_ids(reader)) == ([100], [50, 100])
+    result = module(admin_models.main, server, models=[wanted], file_ids=[100], **login)
+    assert [(model["action"], model["id"], model["deleted"]) for model in result["models"]] == [("replaced", 101, [50])]
+    assert model_ids(reader) == listed_ids(reader) == [100, 101]
+    assert module(admin_models.main, server, models=[wanted], file_ids=[100], **login)["changed"] is False
+
+
+def test_module_admin_models_needs_an_administrator(lab: Lab, module: Caller) -> None:
+    env = fresh(lab, "noadmin")
+    server = lab.serve("0.5", env=env)
+    module(account.main, server, email="boss@example.com", password="s3cret-boss", admin=True)
+    login = {"email": "verify@example.com", "password": "s3cret-probe"}
+    module(account.main, server, **login)
+    assert "verify@example.com is no administrator: admin_emails in the settings of /admin names other accounts" in module(
+        admin_models.main, server, models=[], **login
+    )["msg"]
+
+
+# --- the tasks of the role coze_server ---
+
+
+class Play:
+    """The tasks of playbooks/site.yml that administer a server, against one server of the lab."""
+
+    TASKS = ("Register the administrator", "Bring the models of the administration to what is wanted")
+
+    def __init__(self, folder: Path, stack: str, line: str, chat_models: list[dict[str, t.Any]]) -> None:
+        tasks = yaml.safe_load((ROOT / "playbooks/site.yml").read_text(encoding="utf-8"))[0]["tasks"]
+        self.book = folder / "play.json"
+        service = {"env": {"MODEL_PROTOCOL_0": "", "MODEL_OPENCOZE_ID_0": ""}, "chat_models": {"models": chat_models}}
+        variables = {
+            "ansible_python_interpreter": sys.executable,
+            "stack_name": stack,
+            "stack_model": {"name": stack, "services": {"coze-server": service}},
+            "_stack_line": line,
+            "__stack_plan": {"plan": {"coze-server": {"action": "none"}}},
+            "verify_email": "verify@example.com",
+            "verify_password": "s3cret-verify",
+            "coze_server_admin_email": "boss@example.com",
+            "coze_server_admin_password": "s3cret-boss",
+        }
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables}
+        self.book.write_text(json.dumps([{**play, "tasks": [task for task in tasks if task["name"] in self.TASKS]}]), encoding="utf-8")
+
+    def run(self, *arguments: str, **variables: t.Any) -> tuple[int, int, str]:
+        """Exit code, number of changes and output."""
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(self.book), "-e", json.dumps(variables), *arguments]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        changed = re.search(r"changed=(\d+)", done.stdout)
+        return done.returncode, int(changed[1]) if changed else -1, done.stdout + done.stderr
+
+
+def test_role_claims_the_administration_and_keeps_models_in_it(lab: Lab, conf: dict[str, Path], tmp_path: Path) -> None:
+    env = fresh(lab, "role")
+    server = lab.serve("0.5", env=env, conf=conf["0.5"])
+    stack = f"{PREFIX}-role"
+    docker("rename", server.container, f"{stack}-coze-server")
+    lab.containers.append(f"{stack}-coze-server")
+    play = Play(tmp_path, stack, "0.5", [{"id": 100, "name": "x", "file": "lab.yaml"}])
+    model = {"name": "A", "protocol": "openai", "base_url": lab.model_url, "model": "lab", "api_key": "sk-0123456789", "id": 7, "icon_uri": "x"}
+    wanted = {"coze_server_models": [model]}
+    assert play.run(**wanted)[:2] == (0, 1)
+    # Both accounts exist now or are made, both are named, and the model is there.
+    wanted |= {"coze_server_claim_admin": True, "coze_server_models_in": "admin"}
+    code, changed, output = play.run(**wanted)
+    assert (code, changed) == (0, 3), output
+    assert "A: created, id 101" in output
+    code, changed, output = play.run(**wanted)
+    assert (code, changed) == (0, 0), output
+    assert "[WARNING]" not in output
+    boss = Client(server.host)
+    boss.post("/api/passport/web/email/login/", {"email": "boss@example.com", "password": "s3cret-boss"})
+    assert boss.send("GET", "/api/admin/config/basic/get").json["configuration"]["admin_emails"] == "boss@example.com,verify@example.com"
+    # In check mode as well, without logging out the administrator.
+    other = {**wanted, "coze_server_models": [{**model, "model": "other"}]}
+    code, changed, output = play.run("--check", "--diff", "-v", **other)
+    assert (code, changed) == (0, 1), output
+    assert (listed_ids(boss), "A: replaced, deleted 101 (model)" in output) == ([100, 101], True)
+    dead = {**wanted, "coze_server_models": [{**model, "base_url": "http://nosuchhost:1/v1"}]}
+    code, changed, failed = play.run("--diff", "-vvv", **dead)
+    assert code != 0
+    assert "models: A: not created: generate model failed" in failed
+    for secret in ("sk-0123456789", "s3cret-verify", "s3cret-boss"):
+        assert secret not in re.sub(r"(?m)^.*(-e|extra_vars).*$", "", output + failed)
+
+
+def test_role_leaves_older_lines_alone(lab: Lab, servers: dict[str, Client], tmp_path: Path) -> None:
+    stack = f"{PREFIX}-old"
+    name = lab.serve("0.2").container
+    docker("rename", name, f"{stack}-coze-server")
+    lab.containers.append(f"{stack}-coze-server")
+    play = Play(tmp_path, stack, "0.2", [])
+    wanted = {"coze_server_claim_admin": True, "coze_server_models_in": "admin", "coze_server_models": [{"name": "A"}]}
+    assert play.run(**wanted)[:2] == (0, 1)
+    assert play.run(**wanted)[:2] == (0, 0)
 
 
 # --- upstream's own schemas ---

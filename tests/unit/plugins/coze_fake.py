@@ -14,9 +14,11 @@ import time
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs
 
 INTERNAL_ERROR = (500, {"code": 500, "msg": "internal server error"})
 SIGNATURE = "?X-Amz-Credential=minioadmin&X-Amz-Signature=c0ffee"
+SANDBOX = {"allow_env": "", "allow_net": "cdn.example.com", "timeout_seconds": 60, "memory_limit_mb": 100}
 PAGE = b"<!doctype html><html><body>Coze Studio</body></html>"
 
 
@@ -27,7 +29,11 @@ class Fake:
     at the entry       slow, redirect, no_page (403), no_web (HTML for /api)
     of the stores      redis (HTTP 500), ids, elasticsearch (HTTP 500), queue (search never shows), template (search by name finds nothing)
     of the files       storage (404), signature (403), corrupt (other bytes), spa (HTML in the file's place), inner_links (minio:9000 is not rewritten)
-    of the product     registration (disabled), no_models, no_delete (404), delete_fails (500)
+    of the product     registration (disabled), no_models, no_delete (404), delete_fails (500), keys_shown (not masked), model_delete (500),
+                       reset (HTTP 500, with the URL in it)
+
+    Line 0.5 has an administration: ``basic`` are its settings, ``rows`` the table of models by id, ``table_counts`` says whether that is what is
+    served (else it is ``file_models``), and models at a base_url of ``dead`` do not answer.
     """
 
     release: str = "0.5"
@@ -35,9 +41,25 @@ class Fake:
     users: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
     prompts: dict[str, str] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=lambda: {"default_icon/default_agent_icon.png": b"\x89PNG icon"})
     calls: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    basic: dict[str, t.Any] = field(
+        default_factory=lambda: {
+            "admin_emails": "",
+            "disable_user_registration": False,
+            "allow_registration_email": "",
+            "plugin_configuration": {"coze_saas_plugin_enabled": False},
+            "code_runner_type": 1,
+            "sandbox_config": dict(SANDBOX),
+            "server_host": "http://localhost:8888",
+        }
+    )
+    rows: dict[int, dict[str, t.Any]] = field(default_factory=lambda: {100001: row("Qwen")})
+    files: dict[str, bytes] = field(default_factory=lambda: {"default_icon/default_agent_icon.png": b"\x89PNG icon"})
+    file_models: dict[int, str] = field(default_factory=lambda: {100: "Qwen"})
+    table_counts: bool = False
+    dead: set[str] = field(default_factory=set)
+    last_row: int = 100001
     port: int = 0
     ids: int = 7571180334562869248
 
@@ -48,6 +70,16 @@ class Fake:
     def next_id(self) -> str:
         self.ids += 1
         return str(self.ids)
+
+
+def row(name: str, base_url: str = "http://models:8000/v1", key: str = "sk-fake", model: str = "qwen3", of: int = 1, base64: bool = False) -> dict[str, t.Any]:
+    """A row of the table of models; ``of`` is the number of its class."""
+    return {"name": name, "class": of, "base_url": base_url, "api_key": key, "model": model, "base64": base64}
+
+
+def masked(key: str) -> str:
+    ends = 2 if len(key) <= 8 else 4
+    return "*" * len(key) if len(key) <= 4 else key[:ends] + "***" + key[-ends:]
 
 
 def user_data(fake: Fake, email: str) -> dict[str, t.Any]:
@@ -102,11 +134,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "no_web" in fake.faults:
             return self.send(200, PAGE, "text/html")
         body = json.loads(raw) if raw else {}
-        if path.startswith("/api/passport/web/email/"):
-            return self.passport(path, body)
         user = self.user()
+        if path == "/api/passport/web/email/password/reset/" and user is not None:
+            return self.json(*self.reset(parse_qs(self.path.partition("?")[2]), user))
+        if path.startswith("/api/passport/web/email/") and "/reset/" not in path:
+            return self.passport(path, body)
         if user is None:
             return self.json(*self.refusal())
+        if path.startswith("/api/admin/") and fake.release == "0.5" and not self.is_admin(user):
+            return self.json(401, {"code": 401, "msg": "the account does not have permission to access"})
         calls: dict[str, t.Callable[[dict[str, t.Any], str], tuple[int, dict[str, t.Any]]]] = {
             "/api/passport/account/info/v2/": lambda body, user: (200, {"data": user_data(fake, user), "code": 0, "msg": ""}),
             "/api/passport/web/logout/": self.logout,
@@ -129,6 +165,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         if fake.release == "0.5":
             calls["/api/admin/config/model/list"] = self.admin_models
+            calls["/api/admin/config/model/create"] = self.create_model
+            calls["/api/admin/config/model/delete"] = self.delete_model
+            calls["/api/admin/config/basic/get"] = lambda body, user: (200, {"configuration": fake.basic, "code": 0, "msg": ""})
+            calls["/api/admin/config/basic/save"] = self.save_basic
+            calls["/api/admin/config/knowledge/get"] = lambda body, user: (
+                200,
+                {"knowledge_config": {"embedding_config": {"type": 1, "max_batch_size": 100}, "builtin_model_id": 0}, "code": 0, "msg": ""},
+            )
         if path not in calls:
             return self.json(404, {"code": 404, "msg": "not found"})
         return self.json(*calls[path](body, user))
@@ -208,6 +252,59 @@ class Handler(http.server.BaseHTTPRequestHandler):
         del self.fake.sessions[user]
         return 200, {"redirect_url": "", "code": 0, "msg": ""}
 
+    def reset(self, query: dict[str, list[str]], user: str) -> tuple[int, dict[str, t.Any]]:
+        fake, email = self.fake, query["email"][0].lower()
+        if "reset" in fake.faults:
+            return 500, {"code": 500, "msg": "cannot GET %s" % self.path}
+        if fake.release == "0.5" and email != user:
+            return 200, {"code": 700000007, "msg": "unauthorized access : email mismatch"}
+        fake.users[email] = query["password"][0]
+        fake.sessions.pop(email, None)
+        return 200, {"code": 0, "msg": ""}
+
+    # -- administration
+
+    def is_admin(self, user: str) -> bool:
+        admins = self.fake.basic["admin_emails"]
+        return not admins or user in admins.lower().split(",")
+
+    def save_basic(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
+        if not body["configuration"]["server_host"]:
+            return 400, {"code": 400, "msg": "server host is empty"}
+        self.fake.basic = body["configuration"]
+        return 200, {"code": 0, "msg": ""}
+
+    def admin_models(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
+        groups = []
+        for number in (1, 2, 3, 11, 15, 19, 20):
+            # Go's nil for a provider without models.
+            models = [self.listed(key, held) for key, held in self.fake.rows.items() if held["class"] == number] or None
+            groups.append({"provider": {"model_class": number}, "model_list": models})
+        return 200, {"provider_model_list": groups, "code": 0, "msg": ""}
+
+    def listed(self, key: int, held: dict[str, t.Any]) -> dict[str, t.Any]:
+        shown = held["api_key"] if "keys_shown" in self.fake.faults else masked(held["api_key"])
+        base = {"base_url": held["base_url"], "api_key": shown, "model": held["model"], "thinking_type": 0}
+        return {"id": key, "display_info": {"name": held["name"]}, "connection": {"base_conn_info": base}, "enable_base64_url": held["base64"]}
+
+    def create_model(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
+        fake, base = self.fake, body["connection"]["base_conn_info"]
+        if base["base_url"] in fake.dead:
+            text = 'generate model failed: failed to create chat completion: Post "%s/chat/completions": key %s: dial tcp: lookup models: no such host'
+            return 400, {"code": 400, "msg": text % (base["base_url"], base["api_key"])}
+        fake.last_row += 1
+        fake.rows[fake.last_row] = row(
+            body["model_name"], base["base_url"], base["api_key"], base["model"], body["model_class"], body["enable_base64_url"]
+        )
+        fake.table_counts = True
+        return 200, {"id": str(fake.last_row), "code": 0, "msg": ""}
+
+    def delete_model(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
+        if "model_delete" in self.fake.faults:
+            return INTERNAL_ERROR
+        self.fake.rows.pop(int(body["id"]), None)
+        return 200, {"code": 0, "msg": ""}
+
     # -- resources
 
     def spaces(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
@@ -247,12 +344,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return 200, {"code": 0, "msg": "", "data": {"upload_url": link(self.fake, key, host), "upload_uri": key}}
 
     def models(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
-        models = None if "no_models" in self.fake.faults else [{"name": "Qwen", "model_type": "100"}]
+        fake = self.fake
+        served = {key: held["name"] for key, held in fake.rows.items()} if fake.table_counts else fake.file_models
+        models = None if "no_models" in fake.faults else [{"name": name, "model_type": str(key)} for key, name in served.items()]
         return 200, {"code": 0, "msg": "", "data": {"model_list": models}}
-
-    def admin_models(self, body: dict[str, t.Any], user: str) -> tuple[int, dict[str, t.Any]]:
-        model = {"id": 100001, "display_info": {"name": "Qwen"}, "connection": {"base_conn_info": {"api_key": "sk***ke"}}}
-        return 200, {"provider_model_list": [{"provider": {}, "model_list": [model]}, {"provider": {}, "model_list": None}], "code": 0, "msg": ""}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -101,11 +102,18 @@ func (a *app) save(ctx context.Context, key string, value []byte) error {
 
 // wantAdmin: everybody is, until addresses are saved.
 func (a *app) wantAdmin(c *call) error {
-	admins := commaList(a.basicConfig().AdminEmails)
-	if len(admins) == 0 || slices.Contains(admins, c.user.email) {
+	if isAdmin(a.basicConfig().AdminEmails, c.user.email) {
 		return nil
 	}
 	return httpError{http.StatusUnauthorized, "the account does not have permission to access"}
+}
+
+// isAdmin compares without regard to case, but with the blanks that a list may have between its commas.
+func isAdmin(admins, email string) bool {
+	if admins == "" {
+		return true
+	}
+	return slices.ContainsFunc(strings.Split(admins, ","), func(one string) bool { return strings.EqualFold(one, email) })
 }
 
 func (a *app) getBasic(c *call) error { return c.ok(data{"configuration": a.basicConfig()}) }
@@ -144,16 +152,21 @@ func (a *app) getKnowledgeConfig(c *call) error {
 	}})
 }
 
-// masked shows the ends of a key.
+// masked shows the ends of a key: four characters of a long one, two of one of at most eight, none of at most four.
 func masked(key string) string {
-	if len(key) <= 4 {
+	ends := 4
+	switch {
+	case len(key) <= 4:
 		return strings.Repeat("*", len(key))
+	case len(key) <= 8:
+		ends = 2
 	}
-	return key[:2] + "***" + key[len(key)-2:]
+	return key[:ends] + "***" + key[len(key)-ends:]
 }
 
+// listModels lists the table, whatever is served.
 func (a *app) listModels(c *call) error {
-	list, err := a.models.all(c.Context())
+	list, err := a.models.stored(c.Context())
 	if err != nil {
 		return err
 	}
@@ -161,14 +174,16 @@ func (a *app) listModels(c *call) error {
 	for _, of := range classes {
 		shown := of.provider()
 		shown.IconURL = a.storage.url(c.Context(), of.iconKey, c.Host)
-		group := []data{}
+		var group []data
 		for _, one := range list {
 			if one.class().id != of.id {
 				continue
 			}
+			base := one.connection()
+			base.APIKey = masked(base.APIKey)
 			group = append(group, data{
-				"id": one.ID, "provider": shown, "display_info": displayInfo{one.Name}, "capability": data{}, "parameters": []any{}, "type": 0, "status": 1,
-				"connection": connection{baseConnection{one.BaseURL, masked(one.APIKey), one.Model, 0}}, "enable_base64_url": false,
+				"id": one.ID, "provider": nil, "display_info": displayInfo{one.Name}, "capability": nil, "parameters": nil, "type": 0, "status": 1,
+				"connection": connection{Base: base}, "enable_base64_url": one.Base64URL,
 			})
 		}
 		groups = append(groups, data{"provider": shown, "model_list": group})
@@ -176,31 +191,34 @@ func (a *app) listModels(c *call) error {
 	return c.ok(data{"provider_model_list": groups})
 }
 
-// createModel asks the model first; from the first success on only the table counts.
+// createModel asks the model first; from the first success on only the table counts. The table numbers what is made.
 func (a *app) createModel(c *call) error {
 	var in struct {
 		Class      int        `json:"model_class"`
 		Name       string     `json:"model_name"`
 		Connection connection `json:"connection"`
+		Base64URL  bool       `json:"enable_base64_url"`
 	}
 	if err := c.bind(&in); err != nil {
 		return err
 	}
+	of, ok := findClass(in.Class)
+	if !ok {
+		return httpError{http.StatusBadRequest, fmt.Sprintf("create model builder failed: model class %d not supported", in.Class)}
+	}
 	base := in.Connection.Base
-	made := model{Name: in.Name, Protocol: classByID(in.Class).protocol, BaseURL: base.BaseURL, APIKey: base.APIKey, Model: base.Model}
+	made := model{Name: in.Name, Protocol: of.protocol, BaseURL: base.BaseURL, APIKey: base.APIKey, Model: base.Model, Base64URL: in.Base64URL}
 	if _, _, err := made.ask(c.Context(), onePlusOne, nil); err != nil {
 		return httpError{http.StatusBadRequest, "generate model failed: " + err.Error()}
 	}
-	if err := a.db.QueryRowContext(c.Context(), "SELECT COALESCE(MAX(id), 100000) + 1 FROM model_instance").Scan(&made.ID); err != nil {
+	id, err := a.models.insert(c.Context(), made, in.Connection)
+	if err != nil {
+		return httpError{http.StatusBadRequest, "create model failed: " + err.Error()}
+	}
+	if err := a.save(c.Context(), keyOnlyTable, []byte("{}")); err != nil {
 		return err
 	}
-	if err := a.models.insert(c.Context(), made); err != nil {
-		return err
-	}
-	if err := a.save(c.Context(), keyOnlyTable, []byte("1")); err != nil {
-		return err
-	}
-	return c.ok(data{"id": number(made.ID)})
+	return c.ok(data{"id": number(id)})
 }
 
 // deleteModel says nothing about an unknown id.
@@ -211,7 +229,7 @@ func (a *app) deleteModel(c *call) error {
 	if err := c.bind(&in); err != nil {
 		return err
 	}
-	if _, err := a.db.ExecContext(c.Context(), "UPDATE model_instance SET deleted_at = NOW(3) WHERE id = ?", in.ID); err != nil {
+	if _, err := a.db.ExecContext(c.Context(), "UPDATE model_instance SET deleted_at = NOW(3) WHERE id = ? AND deleted_at IS NULL", in.ID); err != nil {
 		return err
 	}
 	return c.ok(nil)

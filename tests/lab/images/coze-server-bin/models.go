@@ -53,6 +53,7 @@ type model struct {
 	BaseURL    string
 	APIKey     string
 	Model      string
+	Base64URL  bool
 	iconURI    string
 	old        bool
 	capability *capability
@@ -108,7 +109,36 @@ func (m model) quota() data {
 type models struct {
 	app    *app
 	static []model
-	meta   map[string]map[string]json.RawMessage
+	meta   modelMeta
+}
+
+// modelMeta is what model_meta.json knows of models, by the name of their class and their own.
+type modelMeta map[string]map[string]json.RawMessage
+
+// A known model; of connections only matters whether there is one.
+type knownModel struct {
+	Display    map[string]any  `json:"display_info"`
+	Connection json.RawMessage `json:"connection"`
+	Capability json.RawMessage `json:"capability"`
+	Parameters json.RawMessage `json:"parameters"`
+	Base64URL  bool            `json:"enable_base64_url"`
+}
+
+func (m modelMeta) find(of class, name string) (knownModel, error) {
+	var found knownModel
+	text, ok := m[of.meta][name]
+	if !ok {
+		text, ok = m[of.meta]["default"]
+	}
+	if !ok {
+		return found, fmt.Errorf("get model meta failed, err: model meta of %s not found", of.meta)
+	}
+	return found, json.Unmarshal(text, &found)
+}
+
+func (k knownModel) name() string {
+	name, _ := k.Display["name"].(string)
+	return name
 }
 
 // loadModels reads the sources in the order of file names, the environment last.
@@ -147,7 +177,7 @@ func (a *app) loadOldModels() error {
 
 func (a *app) loadNewModels() error {
 	var meta struct {
-		Providers map[string]map[string]json.RawMessage `json:"provider2models"`
+		Providers modelMeta `json:"provider2models"`
 	}
 	text, err := os.ReadFile(confPath("model", "model_meta.json"))
 	if err != nil {
@@ -164,9 +194,11 @@ func (a *app) loadNewModels() error {
 	for _, file := range files {
 		a.models.static = append(a.models.static, newModel(file))
 	}
-	if one, ok := modelOfEnvironment(); ok {
-		a.models.static = append(a.models.static, one)
+	more, err := modelOfEnvironment(meta.Providers)
+	if err != nil {
+		return err
 	}
+	a.models.static = append(a.models.static, more...)
 	return a.models.sync(context.Background())
 }
 
@@ -208,7 +240,7 @@ func newModel(file yamlModel) model {
 	connection := file.Meta.Connection
 	return model{
 		ID: file.ID, Name: file.Name, Protocol: file.Meta.Protocol,
-		BaseURL: connection.BaseURL, APIKey: connection.APIKey, Model: connection.Model,
+		BaseURL: connection.BaseURL, APIKey: connection.APIKey, Model: connection.Model, Base64URL: connection.Base64URL,
 	}
 }
 
@@ -221,17 +253,29 @@ func oldModel(file yamlModel) model {
 	return one
 }
 
-// modelOfEnvironment is MODEL_*_0 in line 0.5: protocol and id are enough, so that the defaults make a nameless model.
-func modelOfEnvironment() (model, bool) {
-	protocol := os.Getenv("MODEL_PROTOCOL_0")
-	id, err := strconv.ParseInt(os.Getenv("MODEL_OPENCOZE_ID_0"), 10, 64)
-	if protocol == "" || err != nil || id <= 0 {
-		return model{}, false
+// modelOfEnvironment is MODEL_*_0 in line 0.5: protocol and id are enough, so that the defaults make a nameless model. An id that is no
+// number ends the start.
+func modelOfEnvironment(meta modelMeta) ([]model, error) {
+	protocol, text := os.Getenv("MODEL_PROTOCOL_0"), os.Getenv("MODEL_OPENCOZE_ID_0")
+	if protocol == "" || text == "" {
+		return nil, nil
 	}
-	return model{
-		ID: id, Protocol: protocol, Name: os.Getenv("MODEL_NAME_0"), Model: os.Getenv("MODEL_ID_0"),
-		APIKey: os.Getenv("MODEL_API_KEY_0"), BaseURL: os.Getenv("MODEL_BASE_URL_0"),
-	}, true
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	one := model{
+		ID: id, Protocol: protocol, Model: os.Getenv("MODEL_ID_0"), APIKey: os.Getenv("MODEL_API_KEY_0"), BaseURL: os.Getenv("MODEL_BASE_URL_0"),
+	}
+	known, err := meta.find(one.class(), one.Model)
+	if err != nil {
+		return nil, err
+	}
+	one.Name, one.Base64URL = known.name(), known.Base64URL
+	if one.Name == "" {
+		one.Name = os.Getenv("MODEL_NAME_0")
+	}
+	return []model{one}, nil
 }
 
 // modelsOfEnvironment is MODEL_*_n of the older lines: ark only, and only with name, id, key and the template file.
@@ -282,7 +326,18 @@ type displayInfo struct {
 }
 
 type connection struct {
-	Base baseConnection `json:"base_conn_info"`
+	Base   baseConnection `json:"base_conn_info"`
+	OpenAI *openaiDetails `json:"openai,omitempty"`
+}
+
+type openaiDetails struct {
+	ByAzure    bool   `json:"by_azure"`
+	APIVersion string `json:"api_version"`
+}
+
+// extra is a column of its own. What is taken over from a file never has the switch.
+type extra struct {
+	Base64URL bool `json:"enable_base64_url"`
 }
 
 func (c class) provider() provider {
@@ -290,18 +345,23 @@ func (c class) provider() provider {
 	return provider{Name: words, IconURI: c.iconKey, Description: words, Class: c.id}
 }
 
-// sync inserts what the table does not have by id. What is there already is left alone for ever.
+// sync inserts what the table does not have by id. What is there already is left alone for ever. A row that was deleted in the
+// administration does not count as being there, but still has the id: the start ends.
 func (m *models) sync(ctx context.Context) error {
 	for _, one := range m.static {
 		if one.ID <= 0 {
+			logf(levelWarn, "model id is invalid, model: %d", one.ID)
 			continue
 		}
 		var id int64
-		err := m.app.db.QueryRowContext(ctx, "SELECT id FROM model_instance WHERE id = ?", one.ID).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			err = m.insert(ctx, one)
-		}
-		if err != nil {
+		err := m.app.db.QueryRowContext(ctx, "SELECT id FROM model_instance WHERE id = ? AND deleted_at IS NULL", one.ID).Scan(&id)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			one.Base64URL = false
+			if _, err := m.insert(ctx, one, connection{Base: one.connection()}); err != nil {
+				return fmt.Errorf("sync old model to db failed, err: %w", err)
+			}
+		case err != nil:
 			return fmt.Errorf("get model by id failed, err: %w", err)
 		}
 	}
@@ -309,34 +369,48 @@ func (m *models) sync(ctx context.Context) error {
 	return err
 }
 
-func (m *models) insert(ctx context.Context, one model) error {
+func (m model) connection() baseConnection { return baseConnection{m.BaseURL, m.APIKey, m.Model, 0} }
+
+// insert makes a row. Without an id the table gives it one.
+func (m *models) insert(ctx context.Context, one model, with connection) (int64, error) {
 	of := one.class()
-	meta, ok := m.meta[of.meta][one.Model]
-	if !ok {
-		meta, ok = m.meta[of.meta]["default"]
+	known, err := m.meta.find(of, one.Model)
+	if err != nil {
+		return 0, err
 	}
-	if !ok {
-		return fmt.Errorf("model meta of %s not found", of.meta)
+	if len(known.Connection) > 0 && string(known.Connection) != "null" {
+		var from connection
+		if err := json.Unmarshal(known.Connection, &from); err != nil {
+			return 0, err
+		}
+		with.OpenAI = from.OpenAI
 	}
-	var parts struct {
-		Capability json.RawMessage `json:"capability"`
-		Parameters json.RawMessage `json:"parameters"`
+	display := known.Display
+	if display == nil {
+		display = map[string]any{}
 	}
-	if err := json.Unmarshal(meta, &parts); err != nil {
-		return err
+	if one.Name != "" {
+		display["name"] = one.Name
 	}
-	columns := []any{one.ID}
-	for _, part := range []any{of.provider(), displayInfo{one.Name}, connection{baseConnection{one.BaseURL, one.APIKey, one.Model, 0}}, parts.Capability, parts.Parameters} {
+	var id any
+	if one.ID > 0 {
+		id = one.ID
+	}
+	columns := []any{id}
+	for _, part := range []any{of.provider(), display, with, known.Capability, known.Parameters, extra{one.Base64URL}} {
 		text, err := json.Marshal(part)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		columns = append(columns, text)
 	}
 	columns = append(columns, nowMillis(), nowMillis())
-	_, err := m.app.db.ExecContext(ctx, "INSERT INTO model_instance (id, type, provider, display_info, connection, capability, parameters, created_at, updated_at) "+
-		"VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)", columns...)
-	return err
+	done, err := m.app.db.ExecContext(ctx, "INSERT INTO model_instance (id, type, provider, display_info, connection, capability, parameters, extra, created_at, updated_at) "+
+		"VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?)", columns...)
+	if err != nil {
+		return 0, err
+	}
+	return done.LastInsertId()
 }
 
 const keyOnlyTable = "do_not_use_old_model_key"
@@ -347,39 +421,21 @@ func (m *models) onlyTable(ctx context.Context) (bool, error) {
 	return len(value) > 0, err
 }
 
-// all are the models in force. In line 0.5 the sources are served from memory until a model was made in the administration.
+// all are the models in force. In line 0.5 that is the sources as they were read at the start and nothing else, until a model was made in
+// the administration; from then on it is the table and nothing else.
 func (m *models) all(ctx context.Context) ([]model, error) {
 	if m.app.line != line05 {
 		return m.static, nil
 	}
 	only, err := m.onlyTable(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil || !only {
+		return m.static, err
 	}
-	stored, err := m.stored(ctx)
-	if err != nil || only {
-		return stored, err
-	}
-	list := append([]model(nil), m.static...)
-	for _, one := range stored {
-		if !has(list, one.ID) {
-			list = append(list, one)
-		}
-	}
-	return list, nil
-}
-
-func has(list []model, id int64) bool {
-	for _, one := range list {
-		if one.ID == id {
-			return true
-		}
-	}
-	return false
+	return m.stored(ctx)
 }
 
 func (m *models) stored(ctx context.Context) ([]model, error) {
-	rows, err := m.app.db.QueryContext(ctx, "SELECT id, provider, display_info, connection FROM model_instance WHERE type = 0 AND deleted_at IS NULL ORDER BY id")
+	rows, err := m.app.db.QueryContext(ctx, "SELECT id, provider, display_info, connection, COALESCE(extra, '{}') FROM model_instance WHERE type = 0 AND deleted_at IS NULL ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
@@ -387,44 +443,67 @@ func (m *models) stored(ctx context.Context) ([]model, error) {
 	found := []model{}
 	for rows.Next() {
 		var id int64
-		var providerText, displayText, connectionText []byte
-		if err := rows.Scan(&id, &providerText, &displayText, &connectionText); err != nil {
+		var providerText, displayText, connectionText, extraText []byte
+		if err := rows.Scan(&id, &providerText, &displayText, &connectionText, &extraText); err != nil {
 			return nil, err
 		}
 		var from provider
 		var shown displayInfo
 		var with connection
-		for text, into := range map[*[]byte]any{&providerText: &from, &displayText: &shown, &connectionText: &with} {
+		var more extra
+		for text, into := range map[*[]byte]any{&providerText: &from, &displayText: &shown, &connectionText: &with, &extraText: &more} {
 			if err := json.Unmarshal(*text, into); err != nil {
 				return nil, err
 			}
 		}
 		found = append(found, model{
 			ID: id, Name: shown.Name, Protocol: classByID(from.Class).protocol, BaseURL: with.Base.BaseURL, APIKey: with.Base.APIKey, Model: with.Base.Model,
+			Base64URL: more.Base64URL,
 		})
 	}
 	return found, rows.Err()
 }
 
+// classByID of what is stored is never unknown.
 func classByID(id int) class {
-	for _, one := range classes {
-		if one.id == id {
-			return one
-		}
+	if found, ok := findClass(id); ok {
+		return found
 	}
 	return classes[1]
 }
 
-// byID finds a model; with ids that are there twice the last one is taken.
+func findClass(id int) (class, bool) {
+	for _, one := range classes {
+		if one.id == id {
+			return one, true
+		}
+	}
+	return class{}, false
+}
+
+// byID finds a model. With ids that are there twice the older lines take the last one, line 0.5 the first one.
 func (m *models) byID(ctx context.Context, id int64) (model, error) {
 	list, err := m.all(ctx)
 	if err != nil {
 		return model{}, err
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].ID == id {
-			return list[i], nil
-		}
+	if found, ok := pick(list, id, m.app.line != line05); ok {
+		return found, nil
 	}
 	return model{}, fmt.Errorf("model %d not found", id)
+}
+
+func pick(list []model, id int64, last bool) (model, bool) {
+	var found model
+	var ok bool
+	for _, one := range list {
+		if one.ID != id {
+			continue
+		}
+		found, ok = one, true
+		if !last {
+			break
+		}
+	}
+	return found, ok
 }

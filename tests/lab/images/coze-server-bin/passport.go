@@ -203,11 +203,11 @@ func (a *app) logout(c *call) error {
 	return c.ok(data{"redirect_url": ""})
 }
 
-// resetPassword of anybody's account is open to every user before v0.5.1.
+// resetPassword of anybody's account is open to every user before v0.5.1, which line 0.5 plays. It ends the session.
 func (a *app) resetPassword(c *call) error {
 	email, password := c.URL.Query().Get("email"), c.URL.Query().Get("password")
 	if a.line == line05 && !strings.EqualFold(email, c.user.email) {
-		return businessError{codeNotAllowed, "unauthorized access : reset password"}
+		return businessError{codeNotAllowed, "unauthorized access : email mismatch"}
 	}
 	hash, err := hashPassword(password)
 	if err != nil {

@@ -121,6 +121,12 @@ RECORDED = [
         PANIC + "init vector store failed, err=init milvus client failed, err=context deadline exceeded",
         "server-milvus-unreachable",
     ),
+    (
+        "coze-server",
+        2,
+        PANIC + "init model config failed, err=sync old model to db failed, err: Error 1062 (23000): Duplicate entry '100' for key 'model_instance.PRIMARY'",
+        "server-model-deleted",
+    ),
     ("coze-server", 2, "github.com/coze-dev/coze-studio/backend/infra/coderunner/impl.New(...)", "server-sandbox-config"),
     ("milvus", 1, '[WARN] ["failed to connect to etcd"] [error="context deadline exceeded"]', "milvus-etcd-unreachable"),
     ("milvus", 1, '["failed to check blob bucket exist"] [bucket=a] [error="dial tcp: lookup minio: no such host"]', "milvus-minio-unreachable"),

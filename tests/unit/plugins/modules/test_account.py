@@ -183,3 +183,227 @@ def test_closed_registration_can_be_no_failure_and_ends_no_session(fake: Fake, c
     result = call(registration_closed="warn")
     assert (result["failed"], result["changed"], result["exists"]) == (False, False, None)
     assert fake.sessions == {EMAIL: "of-the-human"}
+
+
+# -- the password
+
+
+def test_password_check_do_again_and_again_in_check_mode(fake: Fake, call: Call) -> None:
+    fake.users[EMAIL] = "the-old-one"
+    check = call(check=True, current_password="the-old-one")
+    assert (check["changed"], check["password_changed"], fake.users) == (False, None, {EMAIL: "the-old-one"})
+    assert "its password changed if it is still current_password" in check["warnings"][0]
+    did = call(current_password="the-old-one")
+    assert (did["changed"], did["password_changed"], did["exists"], fake.users) == (True, True, True, {EMAIL: PASSWORD})
+    assert not fake.sessions
+    again = call(current_password="the-old-one")
+    assert (again["failed"], again["changed"], again["password_changed"]) == (False, False, False)
+    assert call(check=True, current_password="the-old-one")["changed"] is False
+    assert sum("/reset/" in path for path in fake.calls) == 1
+
+
+def test_a_new_account_has_the_new_password_at_once(fake: Fake, call: Call) -> None:
+    result = call(current_password="the-old-one")
+    assert (result["changed"], result["password_changed"], fake.users) == (True, False, {EMAIL: PASSWORD})
+    assert not [path for path in fake.calls if "login" in path or "/reset/" in path]
+
+
+def test_a_wrong_current_password_changes_nothing(fake: Fake, call: Call) -> None:
+    fake.users[EMAIL] = "another"
+    fake.sessions[EMAIL] = "of-the-human"
+    result = call(current_password="the-old-one")
+    assert result["failed"] is True
+    assert "Neither password nor current_password logs in to the account admin@example.com: set current_password" in result["msg"]
+    assert (fake.users, fake.sessions) == ({EMAIL: "another"}, {EMAIL: "of-the-human"})
+    assert not [path for path in fake.calls if "/reset/" in path]
+
+
+def test_closed_registration_does_not_keep_a_password_from_being_changed(fake: Fake, call: Call) -> None:
+    fake.faults.add("registration")
+    fake.users[EMAIL] = "the-old-one"
+    assert (call(current_password="the-old-one")["changed"], fake.users) == (True, {EMAIL: PASSWORD})
+
+
+def test_the_password_of_another_account_is_never_changed(fake: Fake, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.users[EMAIL] = "the-old-one"
+    login = account.Coze.login
+    # What MySQL takes for the same address need not be it.
+    monkeypatch.setattr(account.Coze, "login", lambda self, email, password: {**login(self, email, password), "email": "ädmin@example.com"})
+    result = call(current_password="the-old-one")
+    assert result["failed"] is True
+    assert "The server knows this account as ädmin@example.com" in result["msg"]
+    assert not [path for path in fake.calls if "/reset/" in path]
+
+
+def test_a_failed_change_does_not_show_the_url_with_the_password(fake: Fake, call: Call) -> None:
+    fake.users[EMAIL] = "the-old-one"
+    fake.faults.add("reset")
+    secret = "p&ss w+rd"
+    result = call(current_password="the-old-one", password=secret)
+    assert (result["failed"], result["changed"], fake.users) == (True, False, {EMAIL: "the-old-one"})
+    assert "Cannot change the password of the account admin@example.com" in result["msg"]
+    assert "/password/reset/: HTTP 500, code 500: cannot GET" in result["msg"]
+    assert secret not in str(result)
+    assert "p%26ss" not in str(result)
+
+
+def test_check_only_and_a_change_exclude_each_other(fake: Fake, call: Call) -> None:
+    assert "give one of the two" in call(check_only=True, current_password="x")["msg"]
+    assert not fake.calls
+
+
+# -- the administrator
+
+PROBE = {"probe_email": "verify@coze.cozeops.internal", "probe_password": "s3cret-of-probe"}
+
+
+@pytest.fixture
+def fake05() -> t.Iterator[Fake]:
+    with serving(Fake("0.5")) as running:
+        running.users[PROBE["probe_email"]] = PROBE["probe_password"]
+        yield running
+
+
+@pytest.fixture
+def claim(fake05: Fake, capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(check: bool = False, **args: t.Any) -> dict[str, t.Any]:
+        given = {"url": fake05.url, "email": EMAIL, "password": PASSWORD, "admin": True, "release": "0.5", **PROBE, **args}
+        return run_main(account.main, capsys, {key: value for key, value in given.items() if value is not None}, check)
+
+    return run
+
+
+def admins(fake: Fake) -> str:
+    return t.cast("str", fake.basic["admin_emails"])
+
+
+def logins(fake: Fake) -> int:
+    return sum("/login/" in path for path in fake.calls)
+
+
+def test_a_new_account_makes_itself_the_administrator(fake05: Fake, claim: Call) -> None:
+    settings = dict(fake05.basic)
+    result = claim(email="Admin@Example.com")
+    assert (result["changed"], result["admin"], result["warnings"]) == (True, True, [])
+    assert fake05.basic == {**settings, "admin_emails": EMAIL}
+    assert logins(fake05) == 0
+    assert not fake05.sessions
+
+
+def test_the_second_run_is_quiet_and_ends_no_session(fake05: Fake, claim: Call) -> None:
+    claim()
+    fake05.sessions[EMAIL] = "of-the-human"
+    for check in (False, True):
+        result = claim(check=check)
+        assert (result["failed"], result["changed"], result["admin"]) == (False, False, None)
+        assert [text for text in result["warnings"] if "in check mode" not in text] == []
+    assert fake05.sessions == {EMAIL: "of-the-human"}
+    assert admins(fake05) == EMAIL
+
+
+def test_an_account_that_exists_is_made_it_by_the_helper(fake05: Fake, claim: Call) -> None:
+    fake05.users[EMAIL] = "not-told"
+    fake05.sessions[EMAIL] = "of-the-human"
+    check = claim(check=True)
+    assert (check["changed"], check["admin"], admins(fake05)) == (True, True, "")
+    result = claim()
+    assert (result["changed"], result["admin"], admins(fake05)) == (True, True, EMAIL)
+    assert fake05.sessions == {EMAIL: "of-the-human"}
+
+
+def test_a_helper_that_is_an_administrator_too_can_tell_for_ever(fake05: Fake, claim: Call) -> None:
+    claim(probe_admin=True)
+    assert admins(fake05) == "%s,%s" % (EMAIL, PROBE["probe_email"])
+    for check in (False, True):
+        result = claim(probe_admin=True, check=check)
+        assert (result["changed"], result["admin"]) == (False, True)
+    fake05.basic["admin_emails"] = PROBE["probe_email"]
+    assert (claim(probe_admin=True, check=True)["changed"], claim(probe_admin=True)["changed"]) == (True, True)
+    assert admins(fake05) == "%s,%s" % (PROBE["probe_email"], EMAIL)
+
+
+def test_a_helper_is_made_an_administrator_only_if_it_is_ours(fake05: Fake, claim: Call) -> None:
+    result = claim(probe_admin=True, probe_password="wrong-one")
+    assert result["failed"] is True
+    assert "is not made an administrator, since it does not exist or probe_password is not its password" in result["msg"]
+    assert admins(fake05) == ""
+
+
+def test_administrators_that_others_named_are_kept(fake05: Fake, claim: Call) -> None:
+    fake05.basic["admin_emails"] = "boss@example.com,%s" % PROBE["probe_email"]
+    assert claim()["changed"] is True
+    assert admins(fake05) == "boss@example.com,%s,%s" % (PROBE["probe_email"], EMAIL)
+
+
+def test_a_new_account_that_nobody_here_can_name(fake05: Fake, claim: Call) -> None:
+    fake05.basic["admin_emails"] = "boss@example.com"
+    result = claim()
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert "admin@example.com is no administrator, and cannot become one by itself" in result["msg"]
+    assert admins(fake05) == "boss@example.com"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ({"probe_email": None, "probe_password": None}, "give probe_email and probe_password, an account that nobody uses"),
+        ({"probe_password": "wrong-one"}, "does not exist, or probe_password is not its password"),
+    ],
+)
+def test_without_a_helper_it_is_not_known(fake05: Fake, claim: Call, args: dict[str, t.Any], says: str) -> None:
+    fake05.users[EMAIL] = PASSWORD
+    result = claim(**args)
+    assert (result["failed"], result["changed"], result["admin"]) == (False, False, None)
+    assert says in result["warnings"][0]
+    assert admins(fake05) == ""
+
+
+def test_the_settings_are_saved_fit_to_start_with(fake05: Fake, claim: Call) -> None:
+    fake05.basic["sandbox_config"] = None
+    claim()
+    assert fake05.basic["sandbox_config"]["timeout_seconds"] == 60
+    assert fake05.basic["server_host"] == "http://localhost:8888"
+
+
+def test_settings_that_cannot_be_saved(fake05: Fake, claim: Call) -> None:
+    fake05.basic["server_host"] = ""
+    result = claim()
+    assert result["failed"] is True
+    assert "set SERVER_HOST in the .env" in result["msg"]
+
+
+def test_check_only_proves_the_administrator(fake05: Fake, claim: Call) -> None:
+    claim()
+    proved = claim(check_only=True)
+    assert (proved["failed"], proved["changed"], proved["admin"]) == (False, False, True)
+    fake05.basic["admin_emails"] = ""
+    assert "every account is while admin_emails is empty" in claim(check_only=True)["msg"]
+    fake05.basic["admin_emails"] = "boss@example.com"
+    assert "admin@example.com is no administrator: admin_emails" in claim(check_only=True)["msg"]
+    assert admins(fake05) == "boss@example.com"
+    assert claim(check_only=True, check=True)["admin"] is None
+
+
+@pytest.mark.parametrize("release", ["0.2", "0.3"])
+@pytest.mark.parametrize("told", [True, False])
+def test_older_lines_have_no_administrators(release: str, told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(Fake(release)) as fake:
+        args = {"url": fake.url, "email": EMAIL, "password": PASSWORD, "admin": True, **({"release": release} if told else {})}
+        result = run_main(account.main, capsys, args)
+        assert result["failed"] is True
+        assert "release lines before 0.5 have no administration" in result["msg"]
+        assert bool(fake.calls) is not told
+
+
+def test_a_password_change_and_a_claim_in_one_run(fake05: Fake, claim: Call) -> None:
+    fake05.users[EMAIL] = "the-old-one"
+    result = claim(current_password="the-old-one", probe_email=None, probe_password=None)
+    assert (result["changed"], result["password_changed"], result["admin"]) == (True, True, True)
+    assert (fake05.users[EMAIL], admins(fake05)) == (PASSWORD, EMAIL)
+
+
+def test_the_helpers_password_is_never_printed(fake05: Fake, claim: Call) -> None:
+    for args in ({}, {"probe_admin": True}, {"check_only": True}, {"probe_password": "wrong-secret", "probe_admin": True}):
+        result = claim(**args)
+        assert PROBE["probe_password"] not in str(result)
+        assert "wrong-secret" not in str(result)
