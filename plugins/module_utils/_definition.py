@@ -33,6 +33,7 @@ FIELDS: dict[str, t.Any] = {
     "data": [],
     "files": [],
     "trees": [],
+    "chat_models": None,
     "mounts": [],
     "tmpfs": {},
     "ports": [],

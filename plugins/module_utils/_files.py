@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
+from ansible_collections.cozeops.studio.plugins.module_utils._model_files import Directory, Wish, plan
 
 Service = t.Mapping[str, t.Any]
 #: {"path", "src" or "content", "digest", "owner", "group", "mode", "secret"}, as stack_render takes it.
@@ -53,9 +54,13 @@ def entry(spec: t.Mapping[str, t.Any], path: str, data: bytes, key: str, **where
     }
 
 
-def from_disk(spec: t.Mapping[str, t.Any], path: str, src: str, key: str) -> FileEntry:
+def read(src: str) -> bytes:
     with open(src, "rb") as handle:
-        return entry(spec, path, handle.read(), key, src=src)
+        return handle.read()
+
+
+def from_disk(spec: t.Mapping[str, t.Any], path: str, src: str, key: str) -> FileEntry:
+    return entry(spec, path, read(src), key, src=src)
 
 
 def single_file(service: Service, spec: t.Mapping[str, t.Any], sources: Sources) -> FileEntry:
@@ -88,6 +93,36 @@ def collect(service: Service, sources: Sources) -> tuple[list[FileEntry], dict[s
             files.append(found)
             on_change[found["path"]] = spec.get("on_change", "restart")
     return files, on_change
+
+
+def model_directory(
+    service: Service, models: t.Sequence[Wish], files: t.Sequence[FileEntry], sources: Sources, release: str
+) -> tuple[list[FileEntry], Directory]:
+    """The files that a service's chat models add to those that it has, and the whole directory with all of them.
+
+    Raises ModelError with every problem of every model file: those of the tree, the operator's own, and the models.
+    """
+    spec = service["chat_models"]
+    own = hand_written(service, spec, sources)
+    here = {os.path.basename(found["path"]): found["src"] for found in [*files, *own] if os.path.dirname(found["path"]) == spec["path"] and "src" in found}
+    before = {name: read(src) for name, src in here.items() if name.endswith((".yaml", ".yml"))}
+    template = os.path.join(sources.tree, spec["template"])
+    directory = plan(models, before, release, template if os.path.isdir(template) else None, here.__getitem__, spec["variable"])
+    made = [
+        entry(spec, os.path.join(spec["path"], name), directory.files[name], sources.key, content=directory.files[name].decode()) for name in directory.wanted
+    ]
+    return [*own, *(made if spec["written"] else [])], directory
+
+
+def hand_written(service: Service, spec: t.Mapping[str, t.Any], sources: Sources) -> list[FileEntry]:
+    """The operator's own model files. They take the place of files of the tree that have the same name."""
+    if not spec["directory"]:
+        return []
+    top = os.path.abspath(os.path.expanduser(spec["directory"]))
+    if not os.path.isdir(top):
+        raise FileError("service %s: %s: there is no directory %s on this machine" % (service["name"], spec["directory_variable"], top))
+    names = [path for path in walk(top, "*.y*ml") if os.sep not in path]
+    return [from_disk(spec, os.path.join(spec["path"], name), os.path.join(top, name), sources.key) for name in names]
 
 
 def tree_changes(service: Service) -> dict[str, str]:

@@ -14,16 +14,16 @@ from ansible_collections.cozeops.studio.plugins.module_utils._secrets import Sec
 Preset = t.Mapping[str, t.Any]
 
 
-def lenient(text: str, name: str, operator: t.Mapping[str, str]) -> dict[str, str]:
+def lenient(text: str, name: str, operator: t.Mapping[str, str]) -> EnvResult:
     """What the file says where it can be read, to see which keys still have public values; problems are told later."""
     overrides = dict(operator)
     while True:
         try:
-            return resolve(text, name, overrides, undefined="empty").env
+            return resolve(text, name, overrides, undefined="empty")
         except EnvError as exc:
             unreadable = {problem.key for problem in exc.problems if problem.key} - set(overrides)
             if not unreadable:
-                return {}
+                return EnvResult({}, [], [], {})
             # A value that does not parse is nobody's choice yet: what follows may replace it.
             overrides.update(dict.fromkeys(unreadable, ""))
 

@@ -27,3 +27,18 @@ def unknown(names: t.Iterable[str], known: t.Mapping[str, t.Collection[str]]) ->
 
 def sentence(name: str, near: str | None) -> str:
     return "%s is no variable of this collection%s" % (name, "; did you mean %s?" % near if near else ".")
+
+
+def unknown_options(value: t.Any, spec: t.Mapping[str, t.Any], where: str) -> t.Iterator[str]:
+    """A sentence for each key, at any depth, that the options of a variable do not have; with the nearest that they have."""
+    options = spec.get("options")
+    if options is None:
+        return
+    for number, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
+        place = where if number is None else "%s[%d]" % (where, number)
+        for name, inner in item.items() if isinstance(item, t.Mapping) else ():
+            if name in options:
+                yield from unknown_options(inner, options[name], "%s.%s" % (place, name))
+            else:
+                near = difflib.get_close_matches(str(name), options, n=1)
+                yield "%s: %s is no option of it%s" % (place, name, "; did you mean %s?" % near[0] if near else ": it has %s." % ", ".join(options))

@@ -216,44 +216,19 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.cozeops.studio.plugins.module_utils._model_lint import RELEASES, Model, Report, is_old, lint_directory
-from ansible_collections.cozeops.studio.plugins.module_utils._model_mask import mask_text, mask_variables, secrets_of
-from ansible_collections.cozeops.studio.plugins.module_utils._model_render import (
-    assign_ids,
-    document,
-    file_name,
-    is_ours,
-    render,
-    template_name,
+from ansible_collections.cozeops.studio.plugins.module_utils._model_files import (
+    MODEL_OPTIONS,
+    Files,
+    ModelError,
+    examine,
+    first_boot_only,
+    first_boot_warning,
+    plan,
 )
-from ansible_collections.cozeops.studio.plugins.module_utils._model_yaml import YAML_ERROR, Problem, kind, load, plain
-
-MODEL_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "name": {"type": "str", "required": True},
-    "id": {"type": "int"},
-    "protocol": {"type": "str", "required": True},
-    "base_url": {"type": "str", "required": True},
-    "model": {"type": "str", "required": True},
-    "api_key": {"type": "str", "no_log": True},
-    "icon_uri": {"type": "str"},
-    "icon_url": {"type": "str"},
-    "description": {"type": "raw"},
-    "timeout": {"type": "str"},
-    "capability": {"type": "dict"},
-    "connection": {"type": "dict"},
-    "parameters": {"type": "list", "elements": "dict"},
-}
-
-Files = dict[str, bytes]
-
-
-class ModelError(Exception):
-    """Something is wrong with the models or the directory."""
-
-    def __init__(self, problems: list[Problem], warnings: list[str] | None = None) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = problems
-        self.warnings = warnings or []
+from ansible_collections.cozeops.studio.plugins.module_utils._model_lint import RELEASES, Model, is_old
+from ansible_collections.cozeops.studio.plugins.module_utils._model_mask import mask_text, mask_variables, secrets_of
+from ansible_collections.cozeops.studio.plugins.module_utils._model_render import is_ours
+from ansible_collections.cozeops.studio.plugins.module_utils._model_yaml import YAML_ERROR, Problem
 
 
 def main() -> None:
@@ -296,25 +271,24 @@ def run(module: AnsibleModule) -> tuple[dict[str, t.Any], list[str]]:
     params = module.params
     release = params["release"]
     present = params["state"] == "present"
+
+    def where(name: str) -> str:
+        return os.path.join(params["path"], name)
+
     before, problems, warnings = read_directory(params["path"], may_lack=present and module.check_mode)
     if not present:
-        report = examine(params["path"], before, {}, release, problems, warnings)
-        ids = [] if is_old(release) else [model.id for model in report.models if model.id is not None]
-        return {"changed": False, "models": shown(report.models, before, before), "removed": [], "first_boot_only": ids}, warnings
-    old = lint_directory(sorted(before.items()), release).models
-    wanted = wanted_files(params, before, old, problems)
-    stale = [model for model in old if is_ours(before[model.file]) and model.file not in wanted]
-    unwanted = [name for name in before if is_ours(before[name]) and name not in wanted] if params["purge"] else []
-    warnings += doubts(params, before, old, [] if params["purge"] else stale)
-    after = {**{name: data for name, data in before.items() if name not in unwanted}, **{name: data for name, (data, dummy) in wanted.items()}}
-    report = examine(params["path"], after, {name: label for name, (dummy, label) in wanted.items()}, release, problems, warnings)
-    first = first_boot_only(release, old, before, after)
-    warnings += [first_boot_warning(params["path"], model, release, model.file in after) for model in first]
+        models = examine(before, {}, release, where, problems, warnings).models
+        ids = [] if is_old(release) else [model.id for model in models if model.id is not None]
+        return {"changed": False, "models": shown(models, before, before), "removed": [], "first_boot_only": ids}, warnings
+    directory = plan(params["models"], before, release, params["template"], where, purge=params["purge"], known=problems)
+    first = first_boot_only(release, directory.old, lambda name: directory.files.get(name) != before[name])
+    warnings += directory.warnings
+    warnings += [first_boot_warning(where(model.file), model, release, model.file in directory.files) for model in first]
     result = {
-        "models": shown(report.models, before, after),
-        "removed": [{"id": model.id, "name": model.name, "file": model.file} for model in old if model.file in unwanted],
+        "models": shown(directory.models, before, directory.files),
+        "removed": [{"id": model.id, "name": model.name, "file": model.file} for model in directory.old if model.file in directory.unwanted],
         "first_boot_only": [model.id for model in first],
-        **write(module, before, {name: after[name] for name in wanted}, unwanted),
+        **write(module, before, {name: directory.files[name] for name in directory.wanted}, directory.unwanted),
     }
     return result, warnings
 
@@ -339,103 +313,6 @@ def read_directory(path: str, may_lack: bool) -> tuple[Files, list[Problem], lis
         elif extension.lower() in (".yaml", ".yml") and os.path.isfile(full):
             warnings.append(f"{full}: the server does not read it: its name has to end in .yaml or .yml")
     return files, problems, warnings
-
-
-def wanted_files(params: dict[str, t.Any], before: Files, old: list[Model], problems: list[Problem]) -> dict[str, tuple[bytes, str]]:
-    """The files of the models, by name, each with what to call the model in messages. What is wrong is added to `problems`."""
-    models = params["models"]
-    ours = {model.name: model.id for model in old if model.id is not None and is_ours(before[model.file])}
-    theirs = {model.id for model in old if model.id is not None and not is_ours(before[model.file])}
-    # An id of ours is free only to the model that has it.
-    foreign = theirs | (set(ours.values()) - {ours.get(model["name"]) for model in models})
-    templates = Templates(params["template"])
-    wanted: dict[str, tuple[bytes, str]] = {}
-    names: set[str] = set()
-    for model, model_id in zip(models, assign_ids(models, ours, foreign)):
-        label = f"models: {model['name'] or 'without a name'}"
-        name = file_name(model_id)
-        if model["name"] in names:
-            problems.append(Problem(label, 0, "the name is there twice: ids are kept by it"))
-        elif name in wanted:
-            problems.append(Problem(label, 0, f"id {model_id} is also that of {wanted[name][1].partition(': ')[2]}: give one of the two another"))
-        elif name in before and not is_ours(before[name]):
-            problems.append(Problem(os.path.join(params["path"], name), 0, "written by somebody else, and the file of a model is to be there: move it away"))
-        else:
-            text = render(document(model, model_id, templates.find(model["protocol"], model["model"])))
-            wanted[name] = (text.encode("utf-8", "surrogatepass"), label)
-        names.add(model["name"])
-    problems += templates.problems
-    return wanted
-
-
-class Templates:
-    """What O(template) has, each file read once."""
-
-    def __init__(self, path: str | None) -> None:
-        self.path = path
-        self.names = os.listdir(path) if path and os.path.isdir(path) else None
-        self.problems: list[Problem] = []
-        self.cache: dict[str, dict[str, t.Any] | None] = {}
-
-    def find(self, protocol: str, model: str) -> dict[str, t.Any] | None:
-        if not self.path:
-            return None
-        name = "" if self.names is None else template_name(self.names, protocol, model)
-        return None if name is None else self.load(os.path.join(self.path, name) if name else self.path)
-
-    def load(self, path: str) -> dict[str, t.Any] | None:
-        if path not in self.cache:
-            found = load(read(path))
-            problems = [Problem(path, finding.line, finding.message) for finding in found.findings if finding.fatal]
-            if found.node is not None and kind(found.node) != "map":
-                problems.append(Problem(path, 1, "the template is no mapping"))
-            self.problems += problems
-            self.cache[path] = plain(found.node) if found.node is not None and not problems else None
-        return self.cache[path]
-
-
-def examine(path: str, files: Files, labels: dict[str, str], release: str, problems: list[Problem], warnings: list[str]) -> Report:
-    """Lint the files as they will be. Raises ModelError if anything is wrong; what is ours is told as the variable that it is made from."""
-    report = lint_directory(sorted(files.items()), release)
-
-    def told(problem: Problem) -> Problem:
-        # No line: that file may not exist.
-        name = problem.file
-        return Problem(labels[name], 0, problem.message) if name in labels else problem._replace(file=os.path.join(path, name))
-
-    warnings += [str(told(warning)) for warning in report.warnings]
-    problems = [*problems, *(told(problem) for problem in report.problems)]
-    if problems:
-        raise ModelError(problems, warnings)
-    return report
-
-
-def doubts(params: dict[str, t.Any], before: Files, old: list[Model], stale: list[Model]) -> list[str]:
-    """Models that will be there twice, or although nobody wants them any more."""
-    names = {model["name"] for model in params["models"]}
-    path = params["path"]
-    return [
-        f"{os.path.join(path, model.file)}: no longer in models, and still there: purge removes it" for model in stale
-    ] + [
-        f"{os.path.join(path, model.file)}:{model.line}: the model {model.name} is also in models: users see it twice"
-        for model in old
-        if model.name in names and not is_ours(before[model.file])
-    ]
-
-
-def first_boot_only(release: str, old: list[Model], before: Files, after: Files) -> list[Model]:
-    """The models of files that change, and of which the server may already have taken what they were."""
-    if is_old(release):
-        return []
-    return [model for model in old if model.id is not None and after.get(model.file) != before[model.file]]
-
-
-def first_boot_warning(path: str, model: Model, release: str, stays: bool) -> str:
-    change = "this change of the file" if stays else "removing the file"
-    return (
-        f"{os.path.join(path, model.file)}: release {release} takes model {model.id} ({model.name}) into its database at the first boot that sees the id: "
-        f"{change} does not reach a database that has it; make the change in the administration too"
-    )
 
 
 def shown(models: list[Model], before: Files, after: Files) -> list[dict[str, t.Any]]:

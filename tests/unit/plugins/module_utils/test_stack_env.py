@@ -17,28 +17,28 @@ WANTED = [Secret("PASSWORD"), Secret("KEY_OF_THE_STACK", in_env=False)]
 
 
 def test_a_good_file_is_read_whole() -> None:
-    assert lenient(FILE, "x", {}) == {"PASSWORD": "root", "HOST": "db", "DSN": "user:root@tcp(db)/x"}
+    assert lenient(FILE, "x", {}).env == {"PASSWORD": "root", "HOST": "db", "DSN": "user:root@tcp(db)/x"}
 
 
 def test_the_operators_words_are_seen() -> None:
-    assert lenient(FILE, "x", {"HOST": "h", "NEW": "n"})["DSN"] == "user:root@tcp(h)/x"
-    assert lenient(FILE, "x", {"NEW": "n"})["NEW"] == "n"
+    assert lenient(FILE, "x", {"HOST": "h", "NEW": "n"}).env["DSN"] == "user:root@tcp(h)/x"
+    assert lenient(FILE, "x", {"NEW": "n"}).env["NEW"] == "n"
 
 
 def test_an_undefined_reference_is_empty_for_now() -> None:
-    assert lenient('A="x${NONE}"\n', "x", {}) == {"A": "x"}
+    assert lenient('A="x${NONE}"\n', "x", {}).env == {"A": "x"}
 
 
 @pytest.mark.parametrize("bad", ["B='not closed", "B=$(date)", "B=`date`", "B=${"])
 def test_what_cannot_be_read_has_no_value_yet(bad: str) -> None:
-    env = lenient("A=a\n%s\n" % bad, "x", {})
+    env = lenient("A=a\n%s\n" % bad, "x", {}).env
     assert env.get("A", "a") == "a"
     assert not env.get("B")
 
 
 @given(st.text(max_size=60))
 def test_any_text_at_all_is_survived(text: str) -> None:
-    assert isinstance(lenient(text, "x", {}), dict)
+    assert isinstance(lenient(text, "x", {}).env, dict)
 
 
 # --- presets

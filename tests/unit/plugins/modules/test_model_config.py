@@ -317,8 +317,8 @@ def test_a_change_that_only_the_first_boot_reads_is_told(call: Call, path: Path)
     second = call(check=True, models=[{**LAB, "model": "new"}], purge=True, release="0.5")
     assert second["first_boot_only"] == [100, 200]
     assert [warning.split(": ")[0] for warning in second["warnings"]] == [f"{path}/model-100.yaml", f"{path}/model-200.yaml"]
-    assert "takes model 100 (Lab) into its database at the first boot" in second["warnings"][0]
-    assert "removing the file does not reach" in second["warnings"][1]
+    assert "took model 100 (Lab) into its database when it first saw that id, and serves the changed file after a restart only as" in second["warnings"][0]
+    assert "took model 200 (Old) into its database when it first saw that id, and no longer serves it after a restart, unless" in second["warnings"][1]
     assert call(models=[LAB, old], release="0.5")["first_boot_only"] == []
     assert call(state="validated", release="0.5")["first_boot_only"] == [100, 200]
     assert call(models=[{**LAB, "model": "new"}, old], release="0.3")["first_boot_only"] == []
