@@ -13,14 +13,34 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.cozeops.studio.plugins.module_utils import _definition, _entry, _files, _preflight, _secrets, _stack_env, _variables
+from ansible_collections.cozeops.studio.plugins.module_utils import (
+    _check,
+    _definition,
+    _embedding,
+    _entry,
+    _files,
+    _preflight,
+    _secrets,
+    _settings,
+    _stack_env,
+    _variables,
+)
 from ansible_collections.cozeops.studio.plugins.module_utils._container import env_file, options
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import canonical, config_digest, keyed
-from ansible_collections.cozeops.studio.plugins.module_utils._env_file import MASK, EnvError, decode, expand_value, mask, override_strings, render
+from ansible_collections.cozeops.studio.plugins.module_utils._env_file import MASK, EnvError, EnvResult, decode, expand_value, mask, override_strings, render
+from ansible_collections.cozeops.studio.plugins.module_utils._model_files import (
+    MODEL_OPTIONS,
+    ModelError,
+    connections,
+    first_boot_only,
+    first_boot_warning,
+)
+from ansible_collections.cozeops.studio.plugins.module_utils._model_lint import Model
 
 #: The one in C reads all specs in 6 ms instead of 50; it is not built everywhere.
 FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,6 +56,7 @@ SPEC: dict[str, t.Any] = {
     "release_table": {"type": "dict", "required": True},
     "env_src": {"type": "str"},
     "env": {"type": "dict", "default": {}},
+    "embedding": {"type": "dict", "default": {}},
     "secrets_file": {"type": "str", "required": True},
     "definitions": {"type": "dict", "required": True},
     "secrets": {"type": "list", "elements": "dict", "default": []},
@@ -52,7 +73,21 @@ SPEC: dict[str, t.Any] = {
     "engine_managed": {"type": "bool", "default": True},
     "memory_min": {"type": "str", "default": "0"},
     "disk_min": {"type": "str", "default": "0"},
+    "preflight": {"type": "str", "default": "enforce", "choices": ["enforce", "report"]},
 }
+
+
+class Resolved(t.NamedTuple):
+    """The environment of the stack, and what was decided of its secrets."""
+
+    env: dict[str, str]
+    #: Of all secrets; in check mode stand-ins for those that are not made yet.
+    values: dict[str, str]
+    wanted: list[_secrets.Secret]
+    decision: _secrets.Decision
+    #: What the secrets file has.
+    stored: dict[str, str]
+    warnings: list[str]
 
 
 class ActionModule(ActionBase):
@@ -68,9 +103,11 @@ class ActionModule(ActionBase):
         # Ansible's loader would look for a relative path beside the playbook, and the writer where Ansible was started.
         self.arguments["secrets_file"] = os.path.abspath(os.path.expanduser(self.arguments["secrets_file"]))
         self.task_vars = task_vars or {}
+        #: Where the chat models are, keys included, for those who ask them whether they answer.
+        self.chat_models: list[dict[str, str]] = []
         try:
             return self._model()
-        except (EnvError, _definition.DefinitionError, _files.FileError, _entry.EntryError) as exc:
+        except (EnvError, _definition.DefinitionError, _embedding.EmbeddingError, _files.FileError, _entry.EntryError) as exc:
             raise AnsibleActionFail(str(exc)) from exc
 
     def _model(self) -> dict[str, t.Any]:
@@ -78,24 +115,10 @@ class ActionModule(ActionBase):
         _entry.check_stack_name(arguments["name"])
         _entry.check_root(arguments["root"])
         warnings = self._check_variables()
-        wanted = [DIGEST_KEY, *(_secrets.secret_of(spec) for spec in arguments["secrets"])]
-        env_src, text = self._env_text()
-        operator = override_strings(arguments["env"])
-        stored = self._stored_secrets()
-        decision, presets = self._decide(wanted, text, env_src, operator, stored)
-        if decision.problems:
-            raise AnsibleActionFail("\n".join(decision.problems))
-        changed = self._locked_changes(wanted, decision.values)
-        if changed:
-            raise AnsibleActionFail("\n".join(changed))
-        # In check mode new secrets do not exist yet, and keys made from them cannot be compared with anything.
-        stand_ins = {key: random_source.token_hex(16) for key in decision.generated if key not in decision.values}
-        values = {**decision.values, **stand_ins}
-        result = _stack_env.build(text, env_src, operator, presets, values, wanted)
-        warnings += result.warnings
-        model, files, more = self._services(result.env, values)
-        warnings += more
-        problems = _preflight.problems(
+        resolved = self._environment()
+        model, files, more = self._services(resolved.env, resolved.values)
+        warnings += [*resolved.warnings, *more]
+        checks = _preflight.checks(
             model,
             arguments["facts"],
             arguments["engine_managed"],
@@ -103,20 +126,27 @@ class ActionModule(ActionBase):
             _definition.size_in_bytes(arguments["disk_min"], "stack_disk_min") or 0,
             arguments["peers"],
         )
-        if problems:
+        enforce = arguments["preflight"] == "enforce"
+        problems = _check.sentences(checks, _check.FAIL)
+        if problems and enforce:
             raise AnsibleActionFail("\n".join(problems))
-        saved = self._save_secrets(decision, stored)
-        files += self._stack_files(model, values, wanted)
+        saved = self._save_secrets(resolved.decision, resolved.stored)
+        files += self._stack_files(model, resolved.values, resolved.wanted)
         return {
-            "changed": saved,
+            "changed": saved and enforce,
+            "checks": _check.rows(checks),
             "model": model,
             "files": files,
             "directories": _files.directories(model["services"].values(), files, arguments["name"]),
             "exclusive": [spec["path"] for service in model["services"].values() for spec in service["trees"]],
-            "generated": decision.generated,
-            "adopted": decision.adopted,
-            "secrets": {secret.key: values[secret.key] for secret in wanted if not secret.in_env and secret is not DIGEST_KEY},
-            "warnings": [*warnings, *_preflight.warnings(model, arguments["facts"])],
+            "generated": resolved.decision.generated,
+            "adopted": resolved.decision.adopted,
+            "secrets": {secret.key: resolved.values[secret.key] for secret in resolved.wanted if not secret.in_env and secret is not DIGEST_KEY},
+            "chat_models": self.chat_models,
+            "embedding": _embedding.embedding_of(resolved.env, arguments["release"]) or {},
+            "embedding_change": self._embedding_change(resolved.env),
+            # A report has them as rows of its table.
+            "warnings": [*warnings, *(_check.sentences(checks, _check.WARN) if enforce else [])],
         }
 
     # -- what the operator wrote
@@ -132,7 +162,10 @@ class ActionModule(ActionBase):
         errors = [_variables.sentence(name, near) for name, near in found if name.startswith("stack_")]
         for role, spec in specs.items():
             given = {name: value for name in spec if name in self.task_vars for value in self._value(name)}
-            errors += ["%s: %s" % (role, message) for message in ArgumentSpecValidator(spec).validate(given).error_messages]
+            errors += [sentence for name, value in given.items() for sentence in _variables.unknown_options(value, spec[name], name)]
+            # Ansible's own sentence for an option that does not exist does not tell the nearest.
+            wrong = [error for error in ArgumentSpecValidator(spec).validate(given).errors if not isinstance(error, UnsupportedError)]
+            errors += ["%s: %s" % (role, error.msg) for error in wrong]
         if errors:
             raise AnsibleActionFail("\n".join(errors))
         return [_variables.sentence(name, near) for name, near in found]
@@ -156,6 +189,74 @@ class ActionModule(ActionBase):
                     return path, decode(handle.read(), path)
         raise AnsibleActionFail("stack_env_src: there is no file %s. Set stack_env_src to the .env of this stack." % " and no ".join(candidates))
 
+    # -- the environment
+
+    def _environment(self) -> Resolved:
+        """The stack's environment and its secrets. Raises AnsibleActionFail with everything that is wrong with either."""
+        arguments = self.arguments
+        wanted = [DIGEST_KEY, *(_secrets.secret_of(spec) for spec in arguments["secrets"])]
+        env_src, text = self._env_text()
+        given = override_strings(arguments["env"])
+        embedding = _embedding.embedding_env(arguments["embedding"], arguments["release"]) if arguments["embedding"] else {}
+        problems = [
+            "%s: %s and stack_env give different values for it: take one of them away." % (key, _embedding.VARIABLE)
+            for key in embedding
+            if given.get(key, embedding[key]) != embedding[key]
+        ]
+        operator = {**embedding, **given}
+        stored = self._stored_secrets()
+        source = _stack_env.lenient(text, env_src, operator)
+        decision = self._decide(wanted, source.env, operator, stored)
+        problems += [*decision.problems, *self._locked_changes(wanted, decision.values)]
+        presets = _stack_env.preset_values(arguments["presets"], source.env, operator, arguments["release"])
+        # In check mode new secrets do not exist yet, and keys made from them cannot be compared with anything.
+        stand_ins = {key: random_source.token_hex(16) for key in decision.generated if key not in decision.values}
+        values = {**decision.values, **stand_ins}
+        unread: frozenset[str] = frozenset()
+        try:
+            result = _stack_env.build(text, env_src, operator, presets, values, wanted)
+        except EnvError as exc:
+            if exc.rest is None:
+                raise
+            # What cannot be read must not hide what is wrong with the rest.
+            result, unread = exc.rest, exc.unread
+            problems.append(str(exc))
+        places = {
+            **dict.fromkeys(presets, "this collection"),
+            **dict.fromkeys(values, arguments["secrets_file"]),
+            **dict.fromkeys(embedding, _embedding.VARIABLE),
+            **dict.fromkeys(given, "stack_env"),
+        }
+        # A secret that is the file's own has its line, although it is set by itself.
+        lines = {key: line for key, line in source.lines.items() if key not in operator and result.env.get(key) == source.env.get(key)}
+        places = {key: place for key, place in places.items() if key not in lines}
+        findings = _settings.check({**result.env, **self._fixed()}, arguments["release"], lines, env_src, places=places, unread=unread)
+        # Of two sentences about a key, the one with its line is kept.
+        located = {finding.key for finding in findings if finding.fatal and finding.line}
+        problems = [problem for problem in problems if problem.partition(":")[0] not in located]
+        told = {problem.partition(":")[0] for problem in problems}
+        problems += [str(finding) for finding in findings if finding.fatal and finding.key not in told]
+        if problems:
+            raise AnsibleActionFail("\n".join(problems))
+        doubts = [str(finding) for finding in findings if not finding.fatal]
+        return Resolved(result.env, values, wanted, decision, stored, [*result.warnings, *doubts, *self._replaced(source, env_src, presets)])
+
+    def _fixed(self) -> dict[str, str]:
+        """Settings that the definitions of services that take the whole environment do not leave to it."""
+        services = [service for definitions in self.arguments["definitions"].values() for service in definitions]
+        return {key: str(value) for service in services if service.get("env_keys") == "all" for key, value in service.get("env", {}).items()}
+
+    def _replaced(self, source: EnvResult, env_src: str, presets: dict[str, str]) -> list[str]:
+        """Mistakes of the file that do no harm, since this collection has a better value."""
+        findings = _settings.check(source.env, self.arguments["release"], source.lines, env_src)
+        return ["%s. %s is taken instead" % (str(found).rstrip("."), presets[found.key] or "Nothing") for found in findings if found.fatal and found.key in presets]
+
+    def _embedding_change(self, env: dict[str, str]) -> dict[str, list[t.Any]]:
+        """What of the embedding model is another one than the stack on the host was made with, each as [old, new]."""
+        services = (self.arguments["facts"]["stack"]["model"] or {}).get("services", {}).values()
+        before = {key: value for service in services for key, value in service["env"].items()}
+        return {key: list(pair) for key, pair in _embedding.embedding_change(before, env, self.arguments["release"]).items()}
+
     # -- secrets
 
     def _stored_secrets(self) -> dict[str, str]:
@@ -176,17 +277,15 @@ class ActionModule(ActionBase):
         return stored
 
     def _decide(
-        self, wanted: list[_secrets.Secret], text: str, env_src: str, operator: dict[str, str], stored: dict[str, str]
-    ) -> tuple[_secrets.Decision, dict[str, str]]:
-        source_env = _stack_env.lenient(text, env_src, operator)
+        self, wanted: list[_secrets.Secret], source_env: dict[str, str], operator: dict[str, str], stored: dict[str, str]
+    ) -> _secrets.Decision:
         sources = _secrets.Sources(operator, source_env, stored, {})
         lacking = _secrets.missing(wanted, sources)
         if lacking and self.arguments["facts"]["stack"]["exists"]:
             sources = sources._replace(host=self._secrets_of_host([secret.key for secret in lacking]))
         # Data without our stamp are refused as such, further on: what they were made with is not the question.
         filled = [path for path, found in self.arguments["facts"]["stack"]["data"].items() if found["filled"] and found["stamp"]]
-        decision = _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"])
-        return decision, _stack_env.preset_values(self.arguments["presets"], source_env, operator, self.arguments["release"])
+        return _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"])
 
     def _locked_changes(self, wanted: list[_secrets.Secret], values: dict[str, str]) -> list[str]:
         """Secrets that data on the host were made with, and that have another value now. The host's model has their digests."""
@@ -269,13 +368,24 @@ class ActionModule(ActionBase):
             own = _definition.environment(service, env, expand_value)
             problems += _stack_env.literal_problems(own, "service %s" % service["name"])
             secret_names = {name for name, value in mask({**env, **own}).items() if value == MASK} | hidden
-            files += self._resolve(model, service, env, own, secret_names, key)
+            try:
+                files += self._resolve(model, service, env, own, secret_names, key, warnings)
+            except ModelError as exc:
+                warnings += exc.warnings
+                problems += [str(problem) for problem in exc.problems]
         if problems:
-            raise AnsibleActionFail("\n".join(problems))
+            raise AnsibleActionFail("\n".join(problems), result={"warnings": warnings})
         return model, files, warnings
 
     def _resolve(
-        self, model: dict[str, t.Any], service: dict[str, t.Any], env: dict[str, str], own: dict[str, str], secret_names: set[str], key: str
+        self,
+        model: dict[str, t.Any],
+        service: dict[str, t.Any],
+        env: dict[str, str],
+        own: dict[str, str],
+        secret_names: set[str],
+        key: str,
+        warnings: list[str],
     ) -> list[dict[str, t.Any]]:
         """Put into the service what its definition leaves open. Its files, the one with its environment last."""
         arguments = self.arguments
@@ -284,6 +394,8 @@ class ActionModule(ActionBase):
         )
         sources = _files.Sources(arguments["source"], key, lambda _service, _form: _stack_env.dotenv_text(own), self._template)
         files, service["on_change"] = _files.collect(service, sources)
+        if service["chat_models"]:
+            files = self._add_models(service, files, sources, warnings)
         service["tree_changes"] = _files.tree_changes(service)
         service["file_digests"] = {entry["path"]: entry["digest"] for entry in files}
         service["env"] = _definition.hide(own, secret_names, key)
@@ -296,6 +408,30 @@ class ActionModule(ActionBase):
         made_of = {name: value for name, value in options(model, {**service, "config": ""}).items() if name != "labels"}
         service["config"] = config_digest(key, {"options": made_of, "env": service["env"]})
         return [*files, private_file(os.path.relpath(env_file("/", service["name"]), "/"), render(own, "docker"), key)]
+
+    def _add_models(
+        self, service: dict[str, t.Any], files: list[dict[str, t.Any]], sources: _files.Sources, warnings: list[str]
+    ) -> list[dict[str, t.Any]]:
+        """The service's files with those of its chat models; what is doubtful is added to the warnings. Leaves no model in the stack model."""
+        spec = service["chat_models"]
+        given = ArgumentSpecValidator({"models": {"type": "list", "elements": "dict", "options": MODEL_OPTIONS}}).validate({"models": spec["models"]})
+        release = self.arguments["release"]
+        added, directory = _files.model_directory(service, given.validated_parameters["models"], files, sources, release)
+        service["on_change"].update({entry["path"]: spec.get("on_change", "restart") for entry in added})
+        merged = list({entry["path"]: entry for entry in [*files, *added]}.values())
+        warnings += [*directory.warnings, *self._first_boot_warnings(service, {entry["path"]: entry["digest"] for entry in merged})]
+        self.chat_models += connections(directory.files)
+        read = [model for model in directory.models if spec["written"] or model.file not in directory.wanted]
+        service["chat_models"] = {"path": spec["path"], "models": [{"id": model.id, "name": model.name, "file": model.file} for model in read]}
+        return merged
+
+    def _first_boot_warnings(self, service: dict[str, t.Any], digests: dict[str, str]) -> list[str]:
+        """Doubts about models whose files the host has, and which are to be other ones or gone: the server has a memory of its own."""
+        before = ((self.arguments["facts"]["stack"]["model"] or {}).get("services", {})).get(service["name"]) or {}
+        known = before.get("chat_models") or {"path": "", "models": []}
+        old = [Model(model["id"], model["name"], os.path.join(known["path"], model["file"]), 0) for model in known["models"]]
+        changed = first_boot_only(self.arguments["release"], old, lambda path: digests.get(path) != before["file_digests"].get(path))
+        return [first_boot_warning(os.path.basename(model.file), model, self.arguments["release"], model.file in digests) for model in changed]
 
     def _stack_files(self, model: dict[str, t.Any], values: dict[str, str], wanted: list[_secrets.Secret]) -> list[dict[str, t.Any]]:
         """The stack's own two files: its model, and the secrets that no service's environment holds."""
@@ -328,7 +464,7 @@ def argument_specs() -> dict[str, dict[str, dict[str, t.Any]]]:
         with open(path, encoding="utf-8") as handle:
             entries = yaml.load(handle, Loader=FastLoader)["argument_specs"]
         found[path.split(os.sep)[-3]] = {
-            name: {field: option[field] for field in ("type", "elements", "choices") if field in option}
+            name: {field: option[field] for field in ("type", "elements", "choices", "options") if field in option}
             for entry in entries.values()
             for name, option in entry.get("options", {}).items()
         }

@@ -11,11 +11,18 @@ import ipaddress
 import json
 import os
 import struct
+import time
 import typing as t
 
 LISTEN = "0A"
 #: capabilities(7)
 CAP_SYS_RESOURCE = 24
+#: Of /proc/cpuinfo: what MySQL's and Milvus' images ask of a processor.
+CPU_FLAGS = frozenset(("avx", "avx2", "avx512f", "cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"))
+SYSCTLS = ("vm.max_map_count", "vm.overcommit_memory", "net.core.somaxconn", "net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
+CGROUPS = "/sys/fs/cgroup"
+ENGINE_PID = "/var/run/docker.pid"
+ENGINE_ROOT = "/var/lib/docker"
 
 
 def address_of(hexadecimal: str) -> str:
@@ -74,29 +81,141 @@ def listeners() -> list[dict[str, t.Any]]:
     ]
 
 
-def memory() -> dict[str, int]:
-    """{"total", "available"} in bytes."""
+def memory() -> dict[str, t.Any]:
+    """{"total", "available", "swap", "limit" (of the host's own control group, None if it has none)} in bytes."""
     values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in read("/proc/meminfo").splitlines() if ":" in line}
-    return {"total": values.get("MemTotal", 0), "available": values.get("MemAvailable", 0)}
+    return {
+        "total": values.get("MemTotal", 0),
+        "available": values.get("MemAvailable", 0),
+        "swap": values.get("SwapTotal", 0),
+        "limit": memory_limit(read("/proc/1/cgroup"), values.get("MemTotal", 0)),
+    }
+
+
+def memory_limit(membership: str, total: int) -> int | None:
+    """The lowest limit over the first process, whose membership is the text of /proc/1/cgroup: a host that is a container has one."""
+    found = []
+    for line in membership.splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            top, name = CGROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            top, name = CGROUPS + "/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        while True:
+            text = read(os.path.join(top, path.lstrip("/"), name)).strip()
+            found += [int(text)] if text.isdigit() else []
+            if path in ("/", ""):
+                break
+            path = os.path.dirname(path)
+    # Without a limit, version 1 shows a number that is larger than any memory.
+    return min((limit for limit in found if limit < total), default=None)
+
+
+class Mount(t.NamedTuple):
+    """A line of /proc/self/mountinfo."""
+
+    point: str
+    kind: str
+    options: tuple[str, ...]
+    device: str
+
+
+def unescape(path: str) -> str:
+    """A path of mountinfo, which has blanks and the like in octal."""
+    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        path = path.replace(code, char)
+    return path
+
+
+def mount_of(path: str, text: str) -> Mount | None:
+    """The mount that an absolute path is on, by the text of /proc/self/mountinfo. A later mount on the same point hides the earlier."""
+    found: Mount | None = None
+    for line in text.splitlines():
+        left, sign, right = line.partition(" - ")
+        fields, kind = left.split(), right.split()
+        if not sign or len(fields) < 6 or not kind:
+            continue
+        point = unescape(fields[4])
+        inside = point == "/" or path == point or path.startswith(point + "/")
+        if inside and (found is None or len(point) >= len(found.point)):
+            # What the file system itself is mounted with may be stricter than this mount of it.
+            options = {*fields[5].split(","), *(kind[2].split(",") if len(kind) > 2 else [])}
+            found = Mount(point, kind[0], tuple(sorted(options & {"ro", "noexec"})), fields[2])
+    return found
+
+
+def rotational(device: str) -> bool | None:
+    """Whether the block device major:minor turns; None where the kernel does not say, as of a network file system."""
+    place = os.path.join("/sys/dev/block", device)
+    # A partition has no queue of its own.
+    text = read(os.path.join(place, "queue/rotational")) or read(os.path.join(os.path.realpath(place), "../queue/rotational"))
+    return text.strip() == "1" if text.strip() else None
 
 
 def disk(path: str) -> dict[str, t.Any]:
-    """{"path", "free"}: free bytes of the file system that will hold the path, of which some parent exists."""
+    """What will hold the path, of which some parent exists: {"path", "free" and "size" in bytes, "inodes_free", "inodes" (0: not counted), "mount",
+    "type", "options" (ro and noexec, if set), "rotational"}."""
     path = os.path.abspath(path)
     while not os.path.exists(path):
         path = os.path.dirname(path)
     stats = os.statvfs(path)
-    return {"path": path, "free": stats.f_bavail * stats.f_frsize}
+    mount = mount_of(os.path.realpath(path), read("/proc/self/mountinfo"))
+    return {
+        "path": path,
+        "free": stats.f_bavail * stats.f_frsize,
+        "size": stats.f_blocks * stats.f_frsize,
+        "inodes_free": stats.f_favail,
+        "inodes": stats.f_files,
+        "mount": mount.point if mount else "",
+        "type": mount.kind if mount else "",
+        "options": list(mount.options) if mount else [],
+        "rotational": rotational(mount.device) if mount else None,
+    }
 
 
 def cpu() -> dict[str, t.Any]:
-    """{"machine", "flags" (those that matter), "page_size"}."""
+    """{"machine", "count", "flags" (those that matter), "page_size"}."""
     flags = next((line.split(":", 1)[1].split() for line in read("/proc/cpuinfo").splitlines() if line.startswith("flags")), [])
     return {
         "machine": os.uname().machine,
-        "flags": sorted({"avx", "avx2", "avx512f", "popcnt", "sse4_1", "sse4_2", "ssse3"} & set(flags)),
+        "count": os.cpu_count() or 1,
+        "flags": sorted(CPU_FLAGS & set(flags)),
         "page_size": os.sysconf("SC_PAGE_SIZE"),
     }
+
+
+def kernel() -> dict[str, t.Any]:
+    """{"release", "sysctl" (name to number, None where the kernel has it not), "cgroup": {"version", "controllers"}, "selinux", "firewalls"}."""
+    values = {name: read("/proc/sys/" + name.replace(".", "/")).strip() for name in SYSCTLS}
+    return {
+        "release": os.uname().release,
+        "sysctl": {name: int(value) if value.isdigit() else None for name, value in values.items()},
+        "cgroup": cgroup(),
+        "selinux": {"1": "enforcing", "0": "permissive"}.get(read("/sys/fs/selinux/enforce").strip(), ""),
+        "firewalls": firewalls(),
+    }
+
+
+def cgroup() -> dict[str, t.Any]:
+    """{"version", "controllers"} of the control groups that an Engine here can use."""
+    unified = read(CGROUPS + "/cgroup.controllers")
+    if unified:
+        return {"version": 2, "controllers": sorted(unified.split())}
+    lines = [line.split() for line in read("/proc/cgroups").splitlines() if not line.startswith("#")]
+    return {"version": 1, "controllers": sorted(fields[0] for fields in lines if len(fields) == 4 and fields[3] == "1")}
+
+
+def firewalls() -> list[str]:
+    """Firewalls that this host's start-up turns on."""
+    found = ["firewalld"] if os.path.exists("/run/firewalld.pid") or os.path.exists("/var/run/firewalld.pid") else []
+    return found + (["ufw"] if "ENABLED=yes" in read("/etc/ufw/ufw.conf").splitlines() else [])
+
+
+def clock() -> dict[str, float]:
+    """{"host"}: what the host takes for the time, in seconds since 1970."""
+    return {"host": time.time()}
 
 
 def open_files_limit() -> int | None:
@@ -104,7 +223,7 @@ def open_files_limit() -> int | None:
 
     Where none runs, one that is started from here will have what this process has.
     """
-    pid = read("/var/run/docker.pid").strip() or "self"
+    pid = read(ENGINE_PID).strip() or "self"
     status = dict(line.split(":\t", 1) for line in read("/proc/%s/status" % pid).splitlines() if ":\t" in line)
     if int(status.get("CapEff", "0"), 16) >> CAP_SYS_RESOURCE & 1:
         return None

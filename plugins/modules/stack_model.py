@@ -61,6 +61,10 @@ options:
     description: Values that win over the file's.
     type: dict
     default: {}
+  embedding:
+    description: The embedding model, of which settings are made.
+    type: dict
+    default: {}
   secrets_file:
     description: File on the controller that keeps the stack's secrets; it may be encrypted with Ansible Vault.
     type: str
@@ -130,6 +134,12 @@ options:
     description: Free space that the stack's file system must have.
     type: str
     default: "0"
+  preflight:
+    description:
+      - What to do about checks that fail. With V(enforce) the module fails, and warns of those that warn. With V(report) they are only returned.
+    type: str
+    choices: [enforce, report]
+    default: enforce
 """
 
 EXAMPLES = r"""
@@ -164,6 +174,12 @@ exclusive:
   type: list
   elements: str
   sample: [conf/coze-server/resources]
+checks:
+  description: What was checked, whatever came of it.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"area": "host", "name": "memory", "state": "ok", "found": "8.0 GiB, 6.0 GiB available, 0.0 GiB swap", "cure": ""}]
 generated:
   description: Names of secrets that were (or, in check mode, would be) made.
   returned: success
@@ -181,4 +197,20 @@ secrets:
   returned: success
   type: dict
   sample: {}
+chat_models:
+  description: All chat models of the stack with where they are, keys included.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+embedding:
+  description: The embedding model as the server reads the settings, key included; empty if none is configured.
+  returned: success
+  type: dict
+  sample: {}
+embedding_change:
+  description: What of the embedding model is another one than the stack on the host has, each as old and new.
+  returned: success
+  type: dict
+  sample: {"dims": [1024, 512]}
 """

@@ -13,6 +13,7 @@ author:
   - cozeops.studio contributors (@cozeops)
 description:
   - Reads a source tree on the controller, says which release line it is of, and fails if it lacks a file that the line needs.
+  - Checks that those files are fit to be used, and the versions of what runs on the controller.
   - Everything is done by the action plugin, on the controller.
 attributes:
   action:
@@ -43,6 +44,17 @@ options:
     description: The release table, by line.
     type: dict
     required: true
+  images:
+    description: Images that win over those of the release table, by their keys there. A plugin in the tree has to be of its image's version.
+    type: dict
+    default: {}
+  preflight:
+    description:
+      - What to do about checks that fail. With V(enforce) the module fails, and warns of those that warn. With V(report) they are only returned.
+      - A tree that is of no line, or lacks a file, is a failure either way.
+    type: str
+    choices: [enforce, report]
+    default: enforce
 """
 
 EXAMPLES = r"""
@@ -67,4 +79,10 @@ release:
   returned: success
   type: str
   sample: "0.5"
+checks:
+  description: What was checked, whatever came of it.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"area": "source", "name": "line ends", "state": "ok", "found": "of Unix", "cure": ""}]
 """

@@ -61,9 +61,9 @@ class Run:
 class LabHost:
     """One host container, reached over SSH as an operator would, and as root through the Engine of this machine."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *options: str) -> None:
         self.name, self.folder = name, folder
-        out = subprocess.run([*LAB, "host", "create", name], check=True, stdout=subprocess.PIPE, text=True).stdout
+        out = subprocess.run([*LAB, "host", "create", name, *options], check=True, stdout=subprocess.PIPE, text=True).stdout
         self.facts: dict[str, Any] = json.loads(out.splitlines()[-1])
         self.container = "cozeops-lab-host-" + name
         self.write_inventory({"coze": {"hosts": {"one": self.connection()}}})

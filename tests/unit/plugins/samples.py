@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import io
 import typing as t
+import zipfile
 from pathlib import Path
 
 from ansible_collections.cozeops.studio.plugins.module_utils._container import nanoseconds, options
@@ -137,6 +139,7 @@ def inspect_of(
         {
             "Id": CONTAINER_ID,
             "Name": "/" + wanted["name"],
+            "Created": "2026-01-31T12:00:00.123456789Z",
             "Image": image["Id"],
             "State": {"Status": "running", "StartedAt": "2026-01-31T12:00:00.123456789Z"},
             "Config": {
@@ -186,6 +189,14 @@ def inspect_of(
     )
 
 
+def plugin_zip(name: str = "analysis-smartcn", version: str = "8.18.0") -> bytes:
+    """What tells of a plugin of Elasticsearch, without the plugin."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("plugin-descriptor.properties", "# a comment\nname=%s\nversion=%s\nelasticsearch.version=%s\n" % (name, version, version))
+    return data.getvalue()
+
+
 def lab_tree(line: str, dest: Path) -> Path:
     """The lab's own source tree of a release line; with a stand-in for the plugin, which an image build makes."""
     spec = importlib.util.spec_from_file_location("lab_source", Path(__file__).resolve().parents[2] / "lab" / "source.py")
@@ -193,7 +204,7 @@ def lab_tree(line: str, dest: Path) -> Path:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for path, content in {**module.files(line), "docker/volumes/elasticsearch/analysis-smartcn.zip": b"PK"}.items():
+    for path, content in {**module.files(line), "docker/volumes/elasticsearch/analysis-smartcn.zip": plugin_zip()}.items():
         (dest / path).parent.mkdir(parents=True, exist_ok=True)
         (dest / path).write_bytes(content)
     return dest

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.cozeops.studio.plugins.action.stack_source import ActionModule
+from ansible_collections.cozeops.studio.plugins.action.stack_source import ActionModule, installed
 
 RELEASES = {"0.5": {"marks": {"has": ["schema.sql"]}, "requires": ["schema.sql", "icons"]}, "0.2": {"marks": {"has": ["old.sql"]}, "requires": []}}
 
@@ -16,7 +18,7 @@ RELEASES = {"0.5": {"marks": {"has": ["schema.sql"]}, "requires": ["schema.sql",
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     (tmp_path / "icons").mkdir()
-    (tmp_path / "schema.sql").touch()
+    (tmp_path / "schema.sql").write_text("CREATE TABLE a (b INT);\n")
     (tmp_path / "icons" / "a.png").touch()
     return tmp_path
 
@@ -30,7 +32,10 @@ def run(monkeypatch: pytest.MonkeyPatch, **args: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("release", [None, "", "0.5"])
 def test_a_whole_tree_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch, tree: Path, release: str | None) -> None:
-    assert run(monkeypatch, path=str(tree), release=release) == {"changed": False, "path": str(tree), "release": "0.5"}
+    found = run(monkeypatch, path=str(tree), release=release)
+    assert (found["changed"], found["path"], found["release"]) == (False, str(tree), "0.5")
+    assert {check["state"] for check in found["checks"]} == {"ok"}
+    assert "warnings" not in found
 
 
 def test_a_home_directory_is_found(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
@@ -61,3 +66,30 @@ def test_every_missing_file_is_told(monkeypatch: pytest.MonkeyPatch, tree: Path)
     (tree / "icons" / "a.png").unlink()
     with pytest.raises(AnsibleActionFail, match=r"lacks icons, which release line 0\.5 needs"):
         run(monkeypatch, path=str(tree))
+
+
+WINDOWS = "CREATE TABLE a (b INT);\r\n"
+
+
+def test_what_is_doubtful_is_a_warning_and_in_a_report_a_row(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
+    (tree / "schema.sql").write_text(WINDOWS, newline="")
+    (warning,) = run(monkeypatch, path=str(tree))["warnings"]
+    assert "Windows line ends (CR LF)" in warning
+    found = run(monkeypatch, path=str(tree), preflight="report")
+    assert "warnings" not in found
+    assert [check["state"] for check in found["checks"] if check["name"] == "line ends"] == ["warn"]
+
+
+def test_what_is_wrong_ends_the_run_but_not_a_report(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
+    (tree / "schema.sql").write_text("")
+    with pytest.raises(AnsibleActionFail, match=r"stack_source: empty in .*: schema\.sql\. Check the release out again"):
+        run(monkeypatch, path=str(tree))
+    found = run(monkeypatch, path=str(tree), preflight="report")
+    assert [check["state"] for check in found["checks"] if check["name"] == "files"] == ["fail"]
+
+
+def test_the_version_of_a_collection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", installed("community.docker") or "")
+    assert installed("no.such") is None
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[str(tmp_path)]))
+    assert installed("a.checkout") == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def test_no_sockets_have_no_owners() -> None:
 def test_memory_and_processor_of_this_machine() -> None:
     memory = _host.memory()
     assert memory["total"] >= memory["available"] > 2**20
+    assert memory["swap"] >= 0
     assert _host.cpu()["page_size"] == os.sysconf("SC_PAGE_SIZE")
 
 
@@ -100,6 +102,101 @@ def test_disk_of_a_directory_that_will_be(tmp_path: Path) -> None:
 def test_disk_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert _host.disk("a/b")["path"] == str(tmp_path)
+
+
+def test_disk_is_what_df_says(tmp_path: Path) -> None:
+    """An oracle: coreutils reads the mounts by itself."""
+    out = subprocess.run(["df", "--output=fstype,target,itotal", str(tmp_path)], check=True, capture_output=True, text=True).stdout
+    kind, mount, inodes = out.splitlines()[1].split()
+    found = _host.disk(str(tmp_path / "not yet"))
+    assert (found["type"], found["mount"], found["inodes"]) == (kind, mount, int(inodes))
+    assert found["size"] >= found["free"]
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw,errors=remount-ro
+23 22 8:2 / /srv rw,noexec - xfs /dev/sdb1 rw
+24 22 0:40 / /srv/my\\040data rw - nfs4 server:/x ro,vers=4.2
+25 22 0:41 / /opt rw shared:1 - overlay overlay rw
+26 22 0:42 / /opt rw - tmpfs tmpfs rw
+garbage
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "mount"),
+    [
+        ("/", ("/", "ext4", (), "8:1")),
+        ("/srvx", ("/", "ext4", (), "8:1")),
+        ("/srv/a/b", ("/srv", "xfs", ("noexec",), "8:2")),
+        ("/srv/my data/x", ("/srv/my data", "nfs4", ("ro",), "0:40")),
+        ("/opt/cozeops", ("/opt", "tmpfs", (), "0:42")),
+    ],
+)
+def test_the_mount_that_a_path_is_on(path: str, mount: tuple[object, ...]) -> None:
+    assert _host.mount_of(path, MOUNTS) == mount
+
+
+def test_no_mounts() -> None:
+    assert _host.mount_of("/", "") is None
+
+
+@pytest.mark.parametrize(("device", "turns"), [("8:1", True), ("8:2", False), ("0:40", None)])
+def test_a_disk_that_turns(monkeypatch: pytest.MonkeyPatch, device: str, turns: bool | None) -> None:
+    monkeypatch.setattr(os.path, "realpath", lambda path: path.replace("8:1", "sda/sda1"))
+    files = {"/sys/dev/block/sda/sda1/../queue/rotational": "1\n", "/sys/dev/block/8:2/queue/rotational": "0\n"}
+    monkeypatch.setattr(_host, "read", lambda path: files.get(path, ""))
+    assert _host.rotational(device) is turns
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "limit"),
+    [
+        ("0::/\n", {"/sys/fs/cgroup/memory.max": "max\n"}, None),
+        ("0::/\n", {"/sys/fs/cgroup/memory.max": "400\n"}, 400),
+        ("0::/lxc/a\n", {"/sys/fs/cgroup/lxc/memory.max": "300\n", "/sys/fs/cgroup/lxc/a/memory.max": "400\n"}, 300),
+        ("9:cpu:/\n5:memory:/docker/x\n", {"/sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes": "500"}, 500),
+        ("5:memory:/\n", {"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+        ("", {}, None),
+    ],
+)
+def test_a_host_may_be_in_a_control_group(monkeypatch: pytest.MonkeyPatch, membership: str, files: dict[str, str], limit: int | None) -> None:
+    monkeypatch.setattr(_host, "read", lambda path: files.get(path, ""))
+    assert _host.memory_limit(membership, 1000) == limit
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"/sys/fs/cgroup/cgroup.controllers": "memory cpu pids\n"}, {"version": 2, "controllers": ["cpu", "memory", "pids"]}),
+        ({"/proc/cgroups": "#name\tid\tn\ton\nmemory\t1\t2\t1\npids\t1\t2\t0\n"}, {"version": 1, "controllers": ["memory"]}),
+        ({}, {"version": 1, "controllers": []}),
+    ],
+)
+def test_control_groups(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], found: dict[str, object]) -> None:
+    monkeypatch.setattr(_host, "read", lambda path: files.get(path, ""))
+    assert _host.cgroup() == found
+
+
+def test_settings_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/proc/sys/vm/max_map_count": "65530\n", "/proc/sys/net/ipv4/ip_forward": "0\n", "/sys/fs/selinux/enforce": "1"}
+    monkeypatch.setattr(_host, "read", lambda path: files.get(path, ""))
+    kernel = _host.kernel()
+    assert kernel["selinux"] == "enforcing"
+    assert kernel["sysctl"] == {
+        "vm.max_map_count": 65530,
+        "vm.overcommit_memory": None,
+        "net.core.somaxconn": None,
+        "net.ipv4.ip_forward": 0,
+        "net.bridge.bridge-nf-call-iptables": None,
+    }
+
+
+@pytest.mark.parametrize(("text", "found"), [("# x\nENABLED=yes\n", ["ufw"]), ("ENABLED=no\n", []), ("", [])])
+def test_a_firewall(monkeypatch: pytest.MonkeyPatch, text: str, found: list[str]) -> None:
+    monkeypatch.setattr(_host, "read", lambda path: text if path == "/etc/ufw/ufw.conf" else "")
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    assert _host.firewalls() == found
 
 
 LIMITS = "Limit  Soft Hard Units\nMax open files            1024                 20000                files\n"

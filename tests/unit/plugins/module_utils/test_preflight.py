@@ -7,20 +7,18 @@ import copy
 import typing as t
 
 import pytest
-from ansible_collections.cozeops.studio.plugins.module_utils._preflight import fit_ulimits, free_port, overlaps, problems, warnings
+from ansible_collections.cozeops.studio.plugins.module_utils._preflight import checks, fit_ulimits, free_port, overlaps, problems, warnings
+from ansible_collections.cozeops.studio.tests.unit.plugins.host_facts import ENGINE, GIB, MACHINE
 from ansible_collections.cozeops.studio.tests.unit.plugins.samples import ROOT, model_of, service_of
 
-GIB = 1024**3
 ENTRY = [{"address": "127.0.0.1", "port": 8888, "container_port": 80}]
 FACTS: dict[str, t.Any] = {
-    "engine": {"reachable": True, "version": "26.1.5", "api_version": "1.45"},
+    "engine": ENGINE,
     "containers": [],
     "images": {"mysql:8.4.5": "sha256:1"},
-    "networks": [],
+    "networks": {},
     "listeners": [{"address": "0.0.0.0", "port": 22, "pid": 1, "process": "sshd"}],
-    "memory": {"total": 8 * GIB, "available": 6 * GIB},
-    "disk": {"path": "/opt", "free": 50 * GIB},
-    "cpu": {"machine": "x86_64", "flags": ["avx", "avx2", "popcnt", "sse4_1", "sse4_2", "ssse3"], "page_size": 4096},
+    **MACHINE,
     "stack": {"exists": False, "data": {}},
     "neighbours": [],
 }
@@ -138,13 +136,13 @@ def test_an_engine_that_nobody_brings_has_to_be_there() -> None:
 @pytest.mark.parametrize("managed", [True, False])
 @pytest.mark.parametrize("version", ["1.40", "1.9", ""])
 def test_an_old_engine_is_told(managed: bool, version: str) -> None:
-    found = check(engine={"reachable": True, "version": "19.03", "api_version": version}, managed=managed)
+    found = check(engine={**ENGINE, "version": "19.03", "api_version": version}, managed=managed)
     assert found == ["Docker Engine 19.03 speaks API %s; at least 1.41 (Engine 20.10) is needed. Upgrade the Engine." % version]
 
 
 @pytest.mark.parametrize("version", ["1.41", "1.100", "2.0"])
 def test_an_engine_that_is_new_enough_is_right(version: str) -> None:
-    assert check(engine={"reachable": True, "version": "x", "api_version": version}) == []
+    assert check(engine={**ENGINE, "version": "x", "api_version": version}) == []
 
 
 # --- images
@@ -171,15 +169,15 @@ def test_a_registry_has_what_is_absent() -> None:
 
 
 def test_too_little_memory_is_told_with_the_variable() -> None:
-    assert check(memory={"total": 2 * GIB, "available": 0}) == ["the host has 2.0 GiB of memory; 3.0 GiB are needed (stack_memory_min)."]
+    assert check(memory={**MACHINE["memory"], "total": 2 * GIB}) == ["the host has 2.0 GiB of memory; 3.0 GiB are needed (stack_memory_min)."]
 
 
 def test_too_little_disk_is_told_with_the_place() -> None:
-    assert check(disk={"path": "/opt", "free": 1.25 * GIB}) == ["/opt has 1.2 GiB of free space; 5.0 GiB are needed (stack_disk_min)."]
+    assert check(disk={**MACHINE["disk"], "free": 1.25 * GIB}) == ["/opt has 1.2 GiB of free space; 5.0 GiB are needed (stack_disk_min)."]
 
 
 def test_just_enough_is_enough() -> None:
-    assert check(memory={"total": 3 * GIB, "available": 0}, disk={"path": "/", "free": 5 * GIB}) == []
+    assert check(memory={**MACHINE["memory"], "total": 3 * GIB}, disk={**MACHINE["disk"], "free": 5 * GIB}) == []
 
 
 # --- data
@@ -231,9 +229,9 @@ def test_a_second_host_for_one_stack_is_refused() -> None:
 def test_every_problem_is_told_at_once() -> None:
     found = check(
         listeners=[listener()],
-        engine={"reachable": True, "version": "19.03", "api_version": "1.40"},
-        memory={"total": 1, "available": 1},
-        disk={"path": "/", "free": 1},
+        engine={**ENGINE, "version": "19.03", "api_version": "1.40"},
+        memory={**MACHINE["memory"], "total": 1},
+        disk={**MACHINE["disk"], "free": 1},
         stack={**data(True, None), "exists": False},
         peers=[{"host": "b", "name": "other", "port": 8888, "same_machine": True}],
         images={},
@@ -254,7 +252,7 @@ def test_a_processor_that_has_all_is_not_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "flags", "says"), [("mysql", ["avx"], "lacks popcnt, sse4_1, sse4_2, ssse3."), ("milvus", ["sse4_2"], "lacks avx. Milvus")]
+    ("service", "flags", "says"), [("mysql", ["avx"], "lacks cx16, lahf_lm, popcnt, sse4_1, sse4_2, ssse3."), ("milvus", ["sse4_2"], "lacks avx. Milvus")]
 )
 def test_a_processor_that_lacks_something_is_told(service: str, flags: list[str], says: str) -> None:
     assert says in warned(service, flags=flags)[0]
@@ -294,7 +292,7 @@ def test_a_service_without_limits_keeps_none() -> None:
 
 
 def test_a_deployed_stack_can_be_run_again_on_a_full_disk() -> None:
-    assert check(disk={"path": "/", "free": 1}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
+    assert check(disk={**MACHINE["disk"], "free": 1}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
 
 
 def test_data_that_are_gone_are_not_made_anew_in_silence() -> None:
@@ -305,3 +303,31 @@ def test_data_that_are_gone_are_not_made_anew_in_silence() -> None:
 def test_a_stamp_that_cannot_be_read_is_told_with_what_to_write() -> None:
     (found,) = check(stack=data(True, {"unreadable": True}))
     assert 'write {"stack": "lab", "service": "mysql"} into it' in found
+
+
+# --- as rows
+
+
+def test_a_healthy_host_is_shown_with_what_was_found() -> None:
+    found = checks(model_of(service_of(ports=ENTRY)), copy.deepcopy(FACTS), True, 3 * GIB, 5 * GIB)
+    assert {check.state for check in found} == {"ok"}
+    assert {"engine", "port", "host", "disk", "kernel", "network"} <= {check.area for check in found}
+    assert all(check.found and not check.cure for check in found)
+
+
+def test_what_is_wrong_is_a_row_with_a_way_out() -> None:
+    found = checks(model_of(service_of(ports=ENTRY)), {**copy.deepcopy(FACTS), "listeners": [listener()]}, True, 3 * GIB, 5 * GIB)
+    (row,) = [check for check in found if check.state != "ok"]
+    assert row == ("port", "port 8888 of mysql", "fail", row.found, "Port 8898 is free: set it in stack_public_url.")
+
+
+def test_the_stacks_own_container_is_told_as_such() -> None:
+    facts = {**copy.deepcopy(FACTS), "listeners": [PROXY], "containers": [container("lab-mysql")]}
+    found = checks(model_of(service_of(ports=ENTRY)), facts, True, 0, 0)
+    assert [check.found for check in found if check.area == "port"] == ["127.0.0.1 has the stack's own container"]
+
+
+def test_a_deployed_stack_is_warned_of_a_full_disk() -> None:
+    facts = {**copy.deepcopy(FACTS), "disk": {**MACHINE["disk"], "free": 1}, "stack": {"exists": True, "data": {}}}
+    found = checks(model_of(service_of()), facts, True, 3 * GIB, 5 * GIB)
+    assert [check.state for check in found if check.name == "free space"] == ["warn"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +24,39 @@ SUMMARY = {
         {"PrivatePort": 443, "Type": "tcp"},
     ],
 }
+INFO = {
+    "Driver": "overlay2",
+    "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+    "LiveRestoreEnabled": True,
+    "DockerRootDir": "/",
+    "RegistryConfig": {
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {"docker.io": {"Secure": True}, "r:5000": {"Secure": False}},
+        "Mirrors": ["https://m/"],
+    },
+    "DefaultAddressPools": [{"Base": "10.0.0.0/8", "Size": 24}],
+}
+DETAILS = {
+    "driver": "overlay2",
+    "rootless": False,
+    "userns": True,
+    "selinux": False,
+    "live_restore": True,
+    "root": "/",
+    "insecure_registries": ["127.0.0.0/8", "r:5000"],
+    "mirrors": ["https://m/"],
+    "address_pools": [{"base": "10.0.0.0/8", "size": 24}],
+}
 CLIENT = SimpleNamespace(
     version=lambda: {"Version": "26.1.5", "ApiVersion": "1.45"},
     images=lambda: [{"Id": "sha256:1", "RepoTags": ["mysql:8.4.5", "x:y"], "RepoDigests": ["mysql@sha256:2"]}, {"Id": "sha256:3", "RepoTags": None}],
     containers=lambda **_kwargs: [SUMMARY, {"Names": ["/plain"], "State": "exited", "Labels": None, "Ports": None}],
-    networks=lambda: [{"Name": "coze", "Labels": {"cozeops.stack": "coze"}}, {"Name": "bridge"}],
+    networks=lambda: [
+        {"Name": "coze", "Labels": {"cozeops.stack": "coze"}, "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}, {"Gateway": "x"}]}},
+        {"Name": "bridge"},
+        {"Name": "none", "IPAM": {"Config": None}},
+    ],
+    info=lambda: INFO,
 )
 
 
@@ -67,9 +96,11 @@ def call(
 def test_tells_what_the_engine_has(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: Path, check: bool) -> None:
     result = call(capsys, monkeypatch, stack, check=check)
     assert (result["failed"], result["changed"]) == (False, False)
-    assert result["engine"] == {"reachable": True, "version": "26.1.5", "api_version": "1.45"}
+    assert result["engine"] == {"reachable": True, "version": "26.1.5", "api_version": "1.45", **DETAILS}
     assert result["images"] == {"mysql:8.4.5": "sha256:1", "x:y": "sha256:1", "mysql@sha256:2": "sha256:1"}
-    assert result["networks"] == {"bridge": None, "coze": "coze"}
+    assert result["networks"] == {"bridge": None, "coze": "coze", "none": None}
+    assert result["network"]["subnets"] == {"coze": ["172.18.0.0/16"]}
+    assert result["engine_disk"]["path"] == "/"
     assert result["containers"] == [
         {"name": "coze-coze-web", "stack": "coze", "service": "coze-web", "state": "running", "ports": [{"address": "0.0.0.0", "port": 8888}]},
         {"name": "plain", "stack": None, "service": None, "state": "exited", "ports": []},
@@ -118,3 +149,22 @@ def test_tells_secrets_only_when_asked(capsys: pytest.CaptureFixture[str], monke
 
 def test_reads_back_the_secrets_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stack: Path) -> None:
     assert call(capsys, monkeypatch, stack, secrets=["MYSQL_PASSWORD", "OTHER"])["secrets"] == {"MYSQL_PASSWORD": "s3cret-of-mysql"}
+
+
+def test_an_engine_that_tells_little_is_taken_as_it_is() -> None:
+    found = stack_info.engine_details({})
+    assert (found["root"], found["mirrors"], found["address_pools"], found["rootless"]) == ("/var/lib/docker", [], [], False)
+
+
+def test_tells_the_clock_and_the_proxies_without_their_passwords(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    proxies = {"default": {"httpProxy": "http://u:pa/s@s@p:3128", "noProxy": "a"}}
+    write(tmp_path / "docker" / "config.json", {"proxies": proxies, "auths": {"r": {"auth": "c2VjcmV0"}}})
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    before = time.time()
+    result = call(capsys, monkeypatch, tmp_path, client=None)
+    assert before <= result["clock"]["host"] <= time.time()
+    assert result["proxies"]["client"] == {"http": "http://********@p:3128", "https": "", "no_proxy": "a"}
+    assert "c2VjcmV0" not in str(result)
+    assert "pa/s" not in str(result)
