@@ -19,7 +19,14 @@ lab() {
     .venv/bin/python tests/lab/lab.py engine && .venv/bin/python tests/lab/lab.py images
 }
 
+# For the test that looks at the report; it skips, and says so, where there is no browser.
+browser() {
+    command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ] && return
+    apt-get -qq update </dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium </dev/null
+} >/dev/null 2>&1
+
 tests/tools/setup.sh || exit
+browser || echo "test: chromium could not be installed; the report is not looked at in a browser"
 part "lab images" lab
 part "tests" .venv/bin/python -m pytest --durations=10 "$@"
 
