@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.cozeops.studio.plugins.module_utils import _container, _definition, _entry
+from ansible_collections.cozeops.studio.plugins.module_utils import _container, _definition, _entry, _plan_report
 
 #: As in the defaults of role stack, for a host whose defaults are not loaded.
 DEFAULT_URL = "http://127.0.0.1:8888"
@@ -48,14 +48,14 @@ def container_options(service: t.Mapping[str, t.Any], model: t.Mapping[str, t.An
     return _container.options(model, service)
 
 
-def probes(model: t.Mapping[str, t.Any], names: t.Sequence[str]) -> list[dict[str, t.Any]]:
-    """What stack_ready is to watch: the named services, in the model's order."""
+def probes(model: t.Mapping[str, t.Any], names: t.Sequence[str], patience: float = 0) -> list[dict[str, t.Any]]:
+    """What stack_ready is to watch: the named services, in the model's order, each for ``patience`` seconds at least."""
     return [
         {
             "name": name,
             "container": _container.container_name(model["name"], name),
             "probe": service["probe"],
-            "ready_timeout": service["ready_timeout"],
+            "ready_timeout": max(float(service["ready_timeout"]), patience) if patience else service["ready_timeout"],
         }
         for name, service in model["services"].items()
         if name in names
@@ -66,22 +66,52 @@ def step_line(step: t.Mapping[str, t.Any]) -> str:
     """What a run would do in this step."""
     if step["kind"] == "init":
         return "would run the init job %s of %s" % (step["job"]["name"], step["service"])
+    if step["kind"] == "commit":
+        return "would prove %s again, and remove its earlier container" % step["service"]
     aside = "".join("set %s aside, whose first start never finished, and " % path for path in step["set_aside"])
     return "would %s%s %s" % (aside, step["action"], step["service"])
 
 
 def plan_lines(plan: t.Mapping[str, t.Any], strangers: t.Sequence[str] = ()) -> list[str]:
-    """A line per service that is touched, with the reasons, one for all the others, and one for containers of services that are no more."""
+    """A line per service that is touched, with the reasons, one for all the others, and one for containers of services that are no more.
+
+    A service that is as wanted, but was not proved before its run ended, is to be committed.
+    """
     lines = []
     for name, entry in plan.items():
-        if entry["action"] != "none":
+        if entry["action"] != "none" or entry.get("previous"):
             why = "; ".join("%s: %s -> %s" % (reason["name"], reason["current"], reason["desired"]) for reason in entry["why"])
-            lines.append("%-14s %-9s %s" % (name, entry["action"], why))
+            lines.append("%-14s %-9s %s" % (name, "commit" if entry["action"] == "none" else entry["action"], why))
         elif entry.get("moved"):
             lines.append("%-14s %-9s %s" % (name, "none", "its tag means another image by now; set stack_images_update: true to take it"))
-    untouched = [name for name, entry in plan.items() if entry["action"] == "none"]
+    untouched = [name for name, entry in plan.items() if entry["action"] == "none" and not entry.get("previous")]
     lines += ["untouched      " + ", ".join(untouched)] if untouched else []
     return lines + (["left alone     not in the stack any more: " + ", ".join(strangers)] if strangers else [])
+
+
+def plan_report(
+    model: t.Mapping[str, t.Any],
+    planned: t.Mapping[str, t.Any],
+    rendered: t.Mapping[str, t.Any],
+    info: t.Mapping[str, t.Any],
+    resolved: t.Mapping[str, t.Any],
+    update_images: bool = False,
+) -> dict[str, t.Any]:
+    """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_render, stack_info and stack_model."""
+    registry = model["image_source"] != "present"
+    steps = schedule(model, planned["plan"], info["stack"]["data"])
+    around = _plan_report.Around(
+        jobs=[(step["service"], step["job"]["name"]) for step in steps if step["kind"] == "init"],
+        images=missing_images(model, info["images"]) if registry else [],
+        images_asked=registry and update_images,
+        differences=rendered["differences"],
+        files_changed=rendered["changed"],
+        network="" if model["network"] in info["networks"] else model["network"],
+        generated=resolved["generated"],
+        adopted=resolved["adopted"],
+        engine="" if info["engine"]["reachable"] else info["engine"]["error"],
+    )
+    return _plan_report.report(planned["plan"], planned["strangers"], around)._asdict()
 
 
 def bracketed(address: str) -> str:
@@ -156,6 +186,7 @@ class FilterModule:
             "missing_images": missing_images,
             "peers": peers,
             "plan_lines": plan_lines,
+            "plan_report": plan_report,
             "probes": probes,
             "schedule": schedule,
             "stack_name_of": stack_name_of,

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_CONFIG, LABEL_SERVICE, LABEL_STACK, nanoseconds
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed, same_recipe
 from ansible_collections.cozeops.studio.plugins.module_utils._env_mask import MASK, mask
+from ansible_collections.cozeops.studio.plugins.module_utils._swap import previous_name
 
 Options = t.Mapping[str, t.Any]
 Inspect = t.Mapping[str, t.Any]
@@ -116,6 +117,30 @@ def option(name: str, empty: t.Any = None) -> t.Callable[[Options, Inspect], t.A
     return lambda options, image: options.get(name, empty) or empty
 
 
+def swap_by_hand(inspect: Inspect, image: Inspect) -> int | None:
+    """The limit of memory and swap, if it is none that the Engine sets by itself: twice the memory, or none where the kernel counts no swap."""
+    memory, swap = inspect["HostConfig"].get("Memory") or 0, inspect["HostConfig"].get("MemorySwap") or 0
+    return None if swap in (0, -1, 2 * memory) else swap
+
+
+#: What no service says. It is there only if somebody has changed the container, or made it anew, by hand.
+UNSAID = {
+    "cpu_shares": "CpuShares",
+    "cpu_period": "CpuPeriod",
+    "cpu_quota": "CpuQuota",
+    "cpuset_cpus": "CpusetCpus",
+    "cpuset_mems": "CpusetMems",
+    "memory_reservation": "MemoryReservation",
+    "blkio_weight": "BlkioWeight",
+    "pid_mode": "PidMode",
+    "devices": "Devices",
+    "groups": "GroupAdd",
+    "dns_servers": "Dns",
+    "sysctls": "Sysctls",
+    "volumes_from": "VolumesFrom",
+}
+
+
 #: Everything that options() can say, in the order in which reasons are told.
 PROPERTIES = (
     Property("image", lambda options, image: image.get("Id"), lambda inspect, image: inspect["Image"]),
@@ -161,6 +186,9 @@ PROPERTIES = (
         lambda options, image: {name: options["labels"][name] for name in LABELS},
         lambda inspect, image: {name: (inspect["Config"].get("Labels") or {}).get(name) for name in LABELS},
     ),
+    Property("working_dir", lambda options, image: image["Config"].get("WorkingDir") or "", config("WorkingDir", "")),
+    Property("memory_swap", lambda options, image: None, swap_by_hand),
+    *(Property(name, lambda options, image: None, host_config(field)) for name, field in UNSAID.items()),
 )
 
 
@@ -229,18 +257,22 @@ def network_reasons(options: Options, inspect: Inspect) -> list[Reason]:
     return reasons
 
 
-def file_reasons(service: t.Mapping[str, t.Any], on_host: t.Mapping[str, t.Mapping[str, t.Any]], since: float) -> tuple[str, list[Reason]]:
+def file_reasons(
+    service: t.Mapping[str, t.Any], on_host: t.Mapping[str, t.Mapping[str, t.Any]], since: float, made: float | None = None
+) -> tuple[str, list[Reason]]:
     """What changed files ask for, and which they are. ``on_host`` has the trees' directories too, without a digest.
 
     ``on_host`` maps a path to {"digest", "mtime"} (seconds since the epoch); ``since`` is when the container last read its
-    files. A file that still differs will be written by this run; one that is younger than the container was written by
-    a run that did not get to the restart.
+    files, ``made`` when it was made, which is what counts for files that ask for another one [since]. A file that still
+    differs will be written by this run; one that is younger than the container was written by a run that did not get to
+    the restart.
     """
     action, reasons = "none", []
+    limits = {"recreate": since if made is None else made}
     for path, digest in sorted(service["file_digests"].items()):
         wish = service["on_change"].get(path, "restart")
         found = on_host.get(path)
-        if wish == "none" or (found is not None and found["digest"] == digest and found["mtime"] <= since):
+        if wish == "none" or (found is not None and found["digest"] == digest and found["mtime"] <= limits.get(wish, since)):
             continue
         action = stronger(action, wish)
         current = "(absent)" if found is None else "(read before it changed)" if found["digest"] == digest else "(other content)"
@@ -248,7 +280,7 @@ def file_reasons(service: t.Mapping[str, t.Any], on_host: t.Mapping[str, t.Mappi
     for path, found in sorted(on_host.items()):
         # A directory is as old as the last file that was put into it or taken out of it.
         wish = next((wish for tree, wish in service["tree_changes"].items() if path == tree or path.startswith(tree + "/")), "none")
-        if "digest" not in found and wish != "none" and not reasons and found["mtime"] > since:
+        if "digest" not in found and wish != "none" and not reasons and found["mtime"] > limits.get(wish, since):
             action = stronger(action, wish)
             reasons.append({"name": "directory " + path, "current": "(read before it changed)", "desired": "(read as it is now)"})
         elif "digest" in found and path not in service["file_digests"]:
@@ -290,3 +322,15 @@ def plan_service(
         # Whatever a changed file asks of a running container, starting does.
         return {"action": "start", "why": [{"name": "state", "current": inspect["State"]["Status"], "desired": "running"}, *changed_files], **moved}
     return {"action": action, "why": changed_files, **moved}
+
+
+def with_swap(entry: t.Mapping[str, t.Any], name: str, exists: bool, previous: bool) -> dict[str, t.Any]:
+    """The entry, with "replaces" if a container makes way for a new one, and "previous" if an earlier one is still kept.
+
+    The latter is a reason by itself: the container ``name`` is not known to be good, so it has to be proved before the earlier one goes.
+    """
+    replaces = {"replaces": True} if exists and entry["action"] == "recreate" else {}
+    if not previous:
+        return {**entry, **replaces}
+    reason = {"name": "container " + previous_name(name), "current": "kept by a run that did not end", "desired": "(absent, once %s is proved)" % name}
+    return {**entry, "why": [*entry["why"], reason], **replaces, "previous": True}

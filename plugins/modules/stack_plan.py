@@ -78,11 +78,12 @@ RETURN = r"""
 plan:
   description: >-
     What each service needs. The action is one of V(none), V(start), V(reload), V(restart) and V(recreate); a container that is absent is to be recreated.
+    Where a container makes way for a new one, C(replaces) is true; where the earlier one of a run that did not end is still kept, C(previous) is.
   returned: always
   type: dict
   sample: {"mysql": {"action": "recreate", "why": [{"name": "memory", "current": "0", "desired": "1073741824"}]}}
 strangers:
-  description: Containers with the stack's label whose service the model does not have. They are left alone.
+  description: Containers with the stack's label whose service the model does not have, earlier ones that are kept included. They are left alone.
   returned: always
   type: list
   elements: str
@@ -97,8 +98,9 @@ from ansible_collections.cozeops.studio.plugins.module_utils import _host
 from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_SERVICE, LABEL_STACK, container_name, options
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
-from ansible_collections.cozeops.studio.plugins.module_utils._plan import file_reasons, plan_service, tag_moved
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import file_reasons, plan_service, tag_moved, with_swap
 from ansible_collections.cozeops.studio.plugins.module_utils._ready import epoch
+from ansible_collections.cozeops.studio.plugins.module_utils._swap import previous_name
 
 
 def file_state(root: str, path: str, key: str) -> dict[str, t.Any] | None:
@@ -127,7 +129,8 @@ def read_since(root: str, service: str, inspect: t.Mapping[str, t.Any] | None) -
         return 0.0
     mark = os.path.join(root, "state", service + ".reloaded")
     reloaded = os.stat(mark).st_mtime if os.path.exists(mark) else 0.0
-    return max(epoch(inspect["State"]["StartedAt"]), reloaded)
+    # One that was never started has read nothing yet, and will read everything.
+    return max(epoch(inspect["State"]["StartedAt"]), epoch(inspect["Created"]), reloaded)
 
 
 def image_of(client: t.Any, reference: str) -> dict[str, t.Any] | None:
@@ -139,7 +142,10 @@ def image_of(client: t.Any, reference: str) -> dict[str, t.Any] | None:
         return None
 
 
-def decide(client: t.Any, model: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any], key: str, update_images: bool) -> dict[str, t.Any]:
+def decide(
+    client: t.Any, model: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any], key: str, update_images: bool, names: t.Collection[str]
+) -> dict[str, t.Any]:
+    """The entry of one service. ``names`` are those of all containers on the host."""
     root = model["root"]
     wanted = options(model, service)
     inspect = inspect_or_none(client, wanted["name"])
@@ -148,15 +154,21 @@ def decide(client: t.Any, model: t.Mapping[str, t.Any], service: t.Mapping[str, 
         if wish != "none":
             found.update(tree_state(root, tree, key))
     found.update({path: file_state(root, path, key) for path in service["file_digests"] if path not in found})
-    files = file_reasons(service, {path: state for path, state in found.items() if state is not None}, read_since(root, service["name"], inspect))
+    made = epoch(inspect["Created"]) if inspect else 0.0
+    files = file_reasons(service, {path: state for path, state in found.items() if state is not None}, read_since(root, service["name"], inspect), made)
     image = image_of(client, service["image"])
     origin = image_of(client, inspect["Image"]) if inspect and image and tag_moved(wanted, inspect, image) else None
-    return plan_service(service, wanted, inspect, image, files, key, update_images, origin)
+    entry = plan_service(service, wanted, inspect, image, files, key, update_images, origin)
+    return with_swap(entry, wanted["name"], inspect is not None, previous_name(wanted["name"]) in names)
 
 
-def strangers(client: t.Any, name: str, services: t.Collection[str]) -> list[str]:
-    containers = client.containers(all=True, filters={"label": "%s=%s" % (LABEL_STACK, name)})
-    return sorted(container["Names"][0].lstrip("/") for container in containers if container["Labels"].get(LABEL_SERVICE) not in services)
+def labels_by_name(client: t.Any) -> dict[str, dict[str, str]]:
+    """All containers of the host: an earlier one that was adopted by its name has no label of ours."""
+    return {name.lstrip("/"): container.get("Labels") or {} for container in client.containers(all=True) for name in container["Names"] or []}
+
+
+def strangers(containers: t.Mapping[str, t.Mapping[str, str]], stack: str, services: t.Collection[str]) -> list[str]:
+    return sorted(name for name, labels in containers.items() if labels.get(LABEL_STACK) == stack and labels.get(LABEL_SERVICE) not in services)
 
 
 def as_text(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Mapping[str, t.Any]], side: str) -> str:
@@ -188,14 +200,15 @@ def main() -> None:
     others: list[str] = []
     try:
         client = connect()
-        plan = {service["name"]: decide(client, model, service, key, module.params["update_images"]) for service in services}
-        others = strangers(client, model["name"], [service["name"] for service in services])
+        containers = labels_by_name(client)
+        plan = {service["name"]: decide(client, model, service, key, module.params["update_images"], containers) for service in services}
+        others = strangers(containers, model["name"], [service["name"] for service in services])
     except EngineError as exc:
         if not module.check_mode:
             module.fail_json(msg=str(exc))
         plan = {service["name"]: plan_service(service, {}, None, None, ("none", []), "") for service in services}
     module.exit_json(
-        changed=any(entry["action"] != "none" for entry in plan.values()),
+        changed=any(entry["action"] != "none" or entry.get("previous") for entry in plan.values()),
         plan=plan,
         strangers=others,
         diff={"before": as_text(model, plan, "current"), "after": as_text(model, plan, "desired")},

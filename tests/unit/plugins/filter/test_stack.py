@@ -18,7 +18,8 @@ def reason(name: str, current: str = "a", desired: str = "b") -> dict[str, str]:
 
 
 def test_filters_have_their_names() -> None:
-    assert {"container_options", "entry_of", "plan_lines", "probes", "schedule", "stack_name_of", "step_line", "way_in"} <= set(stack.FilterModule().filters())
+    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "schedule", "stack_name_of", "step_line", "way_in"}
+    assert names <= set(stack.FilterModule().filters())
 
 
 # --- errors are the operator's
@@ -73,6 +74,50 @@ def test_the_schedule_takes_its_actions_from_the_plan() -> None:
     assert [(step["service"], step["action"]) for step in stack.schedule(model, plan, {})] == [("mysql", "restart")]
 
 
+# --- the plan as a person reads it
+
+
+def a_report(update_images: bool = False, planned: dict[str, Any] | None = None, rendered: dict[str, Any] | None = None, **model: Any) -> dict[str, Any]:
+    """The report on a stack of one service that is as wanted, but for what is given."""
+    info = {
+        "engine": {"reachable": True},
+        "images": {"mysql:8.4.5": "sha256:1"},
+        "networks": {"lab": "lab"},
+        "stack": {"data": data(True, DONE)},
+    }
+    plan = planned or {"plan": {"mysql": {"action": "none", "why": []}}, "strangers": []}
+    files = rendered or {"changed": False, "differences": []}
+    whole = model_of(service_of(init=[JOB]), **{name: value for name, value in model.items() if name not in info})
+    facts = {name: model.get(name, value) for name, value in info.items()}
+    return stack.plan_report(whole, plan, files, facts, {"generated": [], "adopted": []}, update_images)
+
+
+def test_a_stack_that_is_as_wanted_needs_nothing() -> None:
+    report = a_report()
+    assert report == {"lines": ["untouched      mysql", "Nothing would change."], "summary": "nothing would change", "changes": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "summary"),
+    [
+        ({"networks": {}}, "the network would be made"),
+        ({"images": {}}, "1 image would be pulled"),
+        ({"engine": {"reachable": False, "error": "no Engine"}}, "the Engine would be installed"),
+        ({"stack": {"data": data(True, {"stack": "lab"})}}, "1 init job would be run"),
+        ({"rendered": {"changed": True, "differences": [{"path": "conf/x", "kind": "create"}]}}, "1 file would be put right"),
+        ({"rendered": {"changed": True, "differences": []}}, "stamps of data directories would be written"),
+    ],
+)
+def test_whatever_is_not_as_wanted_is_in_the_report(given: dict[str, Any], summary: str) -> None:
+    report = a_report(**given)
+    assert (report["summary"], report["changes"]) == (summary + ", nothing else is touched", True)
+
+
+def test_images_that_have_to_be_present_are_not_pulled() -> None:
+    assert a_report(images={}, image_source="present")["changes"] is False
+    assert a_report(True, image_source="present")["lines"] == a_report()["lines"]
+
+
 # --- what modules get
 
 
@@ -89,6 +134,11 @@ def test_probes_are_those_of_the_named_services_in_the_models_order() -> None:
     assert found[0] == {"name": "mysql", "container": "lab-mysql", "probe": probe, "ready_timeout": 7}
 
 
+@pytest.mark.parametrize(("own", "patience", "wanted"), [(7, 60, 60), (70, 60, 70), ("7", 60, 60), ("70", 60, 70)])
+def test_probes_may_be_given_more_time(own: Any, patience: float, wanted: float) -> None:
+    assert stack.probes(model_of(service_of(ready_timeout=own)), ["mysql"], patience)[0]["ready_timeout"] == wanted
+
+
 # --- what is shown
 
 
@@ -97,6 +147,7 @@ def test_steps_say_what_would_be_done() -> None:
     begun = stack.step_line({"kind": "start", "service": "mysql", "action": "start", "set_aside": ["data/mysql"]})
     assert begun == "would set data/mysql aside, whose first start never finished, and start mysql"
     assert stack.step_line({"kind": "init", "service": "mysql", "job": JOB}) == "would run the init job mysql_schema of mysql"
+    assert stack.step_line({"kind": "commit", "service": "mysql"}) == "would prove mysql again, and remove its earlier container"
 
 
 def test_a_plan_is_a_line_for_each_service_that_is_touched() -> None:
@@ -111,6 +162,13 @@ def test_a_plan_is_a_line_for_each_service_that_is_touched() -> None:
     assert lines[0].endswith("memory: 1 -> 2; user: a -> b")
     assert "stack_images_update: true" in lines[1]
     assert lines[3].endswith("redis, etcd")
+
+
+def test_a_plan_shows_what_has_to_be_proved_before_its_earlier_container_goes() -> None:
+    why = [reason("container lab-mysql-previous", "kept", "(absent)")]
+    lines = stack.plan_lines({"mysql": {"action": "none", "why": why, "previous": True}, "redis": {"action": "recreate", "why": why, "previous": True}})
+    assert [line.split()[:2] for line in lines] == [["mysql", "commit"], ["redis", "recreate"]]
+    assert lines[0].endswith("container lab-mysql-previous: kept -> (absent)")
 
 
 def test_a_plan_that_touches_all_names_nothing_untouched() -> None:

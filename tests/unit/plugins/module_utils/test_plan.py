@@ -68,6 +68,13 @@ def test_a_container_as_it_was_made_needs_nothing(api: str, more: dict[str, t.An
     assert plan(inspect_of(shown, api=api), service) == {"action": "none", "why": []}
 
 
+@pytest.mark.parametrize("swap", [0, -1, 2 * 1024**3], ids=["not counted", "no limit", "twice the memory"])
+def test_swap_as_an_engine_sets_it_by_itself_is_nobodys_wish(swap: int) -> None:
+    inspect = inspect_of(service_of())
+    inspect["HostConfig"]["MemorySwap"] = swap
+    assert plan(inspect)["action"] == "none"
+
+
 def test_an_image_that_says_little_leaves_nothing_to_compare() -> None:
     bare = {"Id": IMAGE["Id"], "Config": {"Cmd": None, "Entrypoint": None, "Env": None, "Labels": None}}
     assert plan(inspect_of(service_of(), image=bare), image=bare)["action"] == "none"
@@ -116,6 +123,21 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "no restart policy": ("restart_policy", put("HostConfig.RestartPolicy", {"Name": ""})),
     "less memory": ("memory", put("HostConfig.Memory", 1024)),
     "memory without limit": ("memory", put("HostConfig.Memory", 0)),
+    "swap that was given": ("memory_swap", put("HostConfig.MemorySwap", 3 * 1024**3)),
+    "cpu shares": ("cpu_shares", put("HostConfig.CpuShares", 2)),
+    "cpu quota": ("cpu_quota", put("HostConfig.CpuQuota", 50000)),
+    "cpu period": ("cpu_period", put("HostConfig.CpuPeriod", 50000)),
+    "cpuset": ("cpuset_cpus", put("HostConfig.CpusetCpus", "0")),
+    "memory nodes": ("cpuset_mems", put("HostConfig.CpusetMems", "0")),
+    "memory reservation": ("memory_reservation", put("HostConfig.MemoryReservation", 1024)),
+    "block io weight": ("blkio_weight", put("HostConfig.BlkioWeight", 500)),
+    "processes of the host": ("pid_mode", put("HostConfig.PidMode", "host")),
+    "a device": ("devices", put("HostConfig.Devices", [{"PathOnHost": "/dev/kmsg"}])),
+    "a group more": ("groups", put("HostConfig.GroupAdd", ["0"])),
+    "name servers": ("dns_servers", put("HostConfig.Dns", ["192.0.2.53"])),
+    "a kernel setting": ("sysctls", put("HostConfig.Sysctls", {"net.ipv4.ip_forward": "1"})),
+    "volumes of another": ("volumes_from", put("HostConfig.VolumesFrom", ["other"])),
+    "other directory": ("working_dir", put("Config.WorkingDir", "/tmp")),
     "other cpus": ("cpus", put("HostConfig.NanoCpus", 10**9)),
     "other pids limit": ("pids_limit", put("HostConfig.PidsLimit", 100)),
     "no pids limit": ("pids_limit", put("HostConfig.PidsLimit", -1)),
@@ -310,6 +332,14 @@ def test_a_file_that_nobody_reads_asks_for_nothing(found: dict[str, t.Any] | Non
 
 def test_a_file_asks_for_a_restart_unless_it_says_otherwise() -> None:
     assert files(None, None)[0] == "restart"
+
+
+@pytest.mark.parametrize(("wish", "action"), [("reload", "none"), ("restart", "none"), ("recreate", "recreate")])
+def test_a_restart_is_not_enough_for_a_file_that_asks_for_a_new_container(wish: str, action: str) -> None:
+    service = {"tree_changes": {"conf/t": wish}, "file_digests": {"conf/x": "new"}, "on_change": {"conf/x": wish}}
+    found = {"conf/x": {"digest": "new", "mtime": START - 5}}
+    assert file_reasons(service, found, START, made=START - 10)[0] == action
+    assert file_reasons({**service, "file_digests": {}}, {"conf/t": {"mtime": START - 5}}, START, made=START - 10)[0] == action
 
 
 @pytest.mark.parametrize("mtime", [START - 1, START])

@@ -58,6 +58,14 @@ class Host:
         self.engine.by_image.setdefault(service["image"], IMAGE)
         return info
 
+    def keeps(self, service: dict[str, Any]) -> dict[str, Any]:
+        """An earlier container of the service, put aside."""
+        assert self.engine is not None
+        info = inspect_of(service, root=str(self.root))
+        info["Name"] += "-previous"
+        self.engine.by_name[info["Name"].lstrip("/")] = info
+        return info
+
     def write(self, path: str, text: str, age: float) -> None:
         (self.root / path).write_text(text)
         os.utime(self.root / path, (STARTED - age, STARTED - age))
@@ -126,7 +134,61 @@ def test_containers_of_the_stack_that_the_model_has_not_are_named(host: Host) ->
     assert result["strangers"] == ["lab-kafka"]
     assert result["changed"] is False
     assert host.engine is not None
-    assert host.engine.asked == [{"all": True, "filters": {"label": "cozeops.stack=lab"}}]
+    assert host.engine.asked == [{"all": True}]
+
+
+# --- what a run that was killed left
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_service_as_wanted_whose_earlier_container_is_kept_has_to_be_proved(host: Host, check: bool) -> None:
+    host.runs(service_of())
+    host.keeps(service_of())
+    result = host.plan(service_of(), check=check)
+    reason = {"name": "container lab-mysql-previous", "current": "kept by a run that did not end", "desired": "(absent, once lab-mysql is proved)"}
+    assert result["plan"]["mysql"] == {"action": "none", "why": [reason], "previous": True}
+    assert result["changed"] is True
+    assert result["diff"]["before"] == "lab-mysql: container lab-mysql-previous: kept by a run that did not end\n"
+
+
+def test_an_earlier_container_that_is_alone_needs_a_new_one(host: Host) -> None:
+    host.keeps(service_of())
+    entry = host.plan(service_of())["plan"]["mysql"]
+    assert (entry["action"], entry.get("replaces"), entry["previous"]) == ("recreate", None, True)
+    assert [reason["name"] for reason in entry["why"]] == ["container", "container lab-mysql-previous"]
+
+
+def test_an_unproved_container_that_is_not_as_wanted_is_replaced(host: Host) -> None:
+    host.runs(service_of())["HostConfig"]["Memory"] = 1024
+    host.keeps(service_of())
+    entry = host.plan(service_of())["plan"]["mysql"]
+    assert (entry["action"], entry["replaces"], entry["previous"]) == ("recreate", True, True)
+
+
+def test_an_unproved_container_that_has_ended_is_started(host: Host) -> None:
+    host.runs(service_of())["State"]["Status"] = "created"
+    host.keeps(service_of())
+    entry = host.plan(service_of())["plan"]["mysql"]
+    assert (entry["action"], entry.get("replaces"), entry["previous"]) == ("start", None, True)
+
+
+def test_an_earlier_container_without_labels_is_known_by_its_name(host: Host) -> None:
+    host.runs(service_of())
+    host.keeps(service_of())["Config"]["Labels"] = None
+    assert host.plan(service_of())["plan"]["mysql"]["previous"] is True
+
+
+def test_an_earlier_container_is_no_stranger_unless_its_service_is_one(host: Host) -> None:
+    host.runs(service_of())
+    host.keeps(service_of())
+    host.keeps(service_of(name="kafka"))
+    assert host.plan(service_of())["strangers"] == ["lab-kafka-previous"]
+
+
+def test_a_container_that_makes_way_is_told_from_one_that_is_absent(host: Host) -> None:
+    host.runs(service_of())["HostConfig"]["Memory"] = 1024
+    plan = host.plan(service_of(), service_of(name="redis"))["plan"]
+    assert (plan["mysql"].get("replaces"), plan["redis"].get("replaces")) == (True, None)
 
 
 # --- tags
@@ -186,6 +248,15 @@ def test_a_reload_of_an_earlier_container_counts_for_nothing(host: Host) -> None
     host.write("conf/x", "text", age=-10)
     host.write("state/mysql.reloaded", "", age=100)
     assert host.plan(with_file("text", "reload"))["plan"]["mysql"]["action"] == "reload"
+
+
+def test_a_container_that_was_never_started_has_yet_to_read_its_files(host: Host) -> None:
+    info = host.runs(service_of())
+    info["State"] = {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}
+    host.write("conf/x", "text", age=10)
+    for wish in ("restart", "recreate"):
+        entry = host.plan(with_file("text", wish))["plan"]["mysql"]
+        assert (entry["action"], [reason["name"] for reason in entry["why"]]) == ("start", ["state"])
 
 
 # --- secrets
