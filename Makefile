@@ -2,12 +2,13 @@
 
 RELEASE ?= 0.5
 SCENARIO ?=
+BENCH ?=
 # Ansible does not start in a locale that is not UTF-8.
 export LC_ALL := C.UTF-8
 PYTEST := .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit lab integration molecule clean
+.PHONY: help setup demo test lint unit lab integration molecule bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +37,9 @@ integration: lab ## tests of modules and roles against the Engine
 
 molecule: lab ## Molecule scenarios (SCENARIO=default for one)
 	@$(PYTEST) tests/molecule $(if $(SCENARIO),-k 'test_scenario[$(SCENARIO)]')
+
+bench: lab ## site.yml beside Docker Compose, a docker_container play and the floor (BENCH=--quick for one repeat)
+	@.venv/bin/python tests/bench/bench.py $(BENCH)
 
 clean: ## remove what the tools made here; images, containers and stacks stay
 	rm -rf .venv build .ansible .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/output cozeops-studio-*.tar.gz
