@@ -13,8 +13,8 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
 from ansible.module_utils.common.text.converters import to_text
+from ansible.module_utils.errors import UnsupportedError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
@@ -249,7 +249,8 @@ class ActionModule(ActionBase):
     def _replaced(self, source: EnvResult, env_src: str, presets: dict[str, str]) -> list[str]:
         """Mistakes of the file that do no harm, since this collection has a better value."""
         findings = _settings.check(source.env, self.arguments["release"], source.lines, env_src)
-        return ["%s. %s is taken instead" % (str(found).rstrip("."), presets[found.key] or "Nothing") for found in findings if found.fatal and found.key in presets]
+        mended = [found for found in findings if found.fatal and found.key in presets]
+        return ["%s. %s is taken instead" % (str(found).rstrip("."), presets[found.key] or "Nothing") for found in mended]
 
     def _embedding_change(self, env: dict[str, str]) -> dict[str, list[t.Any]]:
         """What of the embedding model is another one than the stack on the host was made with, each as [old, new]."""
