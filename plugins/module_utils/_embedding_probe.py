@@ -203,6 +203,7 @@ def _first(endpoint: Endpoint, wish: Wish, result: Result) -> tuple[Vectors, int
     text = wish.texts[:1]
     if wish.kind != "openai" or wish.send_dimensions == "false" or not wish.dims:
         return embed(endpoint, wish, text, 0), 0
+    refusal = ""
     try:
         sized: Vectors | None = embed(endpoint, wish, text, wish.dims)
     except Unusable as exc:

@@ -285,3 +285,8 @@ def env_values(root: str, keys: t.Collection[str]) -> dict[str, str]:
             if key in keys and value:
                 found.setdefault(key, value)
     return found
+
+
+def docker_config() -> str:
+    """Where the Docker client of this user keeps its settings."""
+    return os.path.join(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "config.json")

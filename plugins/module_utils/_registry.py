@@ -189,7 +189,7 @@ class Registry:
         if authorization:
             # Not sent on to where a registry keeps its blobs: that is another host, with a signature of its own.
             request.add_unredirected_header("Authorization", authorization)
-        with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+        with urllib.request.build_opener().open(request, timeout=self.timeout) as answer:
             return answer.headers, answer.read(MOST)
 
     def _refused(self, exc: urllib.error.HTTPError, reference: Reference) -> RegistryError:

@@ -164,7 +164,7 @@ def gantt(run: Entry, hosts: t.Sequence[Entry]) -> Html | None:
 
 def every_bar(host: Entry) -> list[tuple[str, float, float, str]]:
     """All bars of a host's services."""
-    return [bar for service in host["services"] for bar in service_bars(service)]
+    return [one for service in host["services"] for one in service_bars(service)]
 
 
 def service_bars(service: Entry) -> list[tuple[str, float, float, str]]:

@@ -34,8 +34,8 @@ def unknown_options(value: t.Any, spec: t.Mapping[str, t.Any], where: str) -> t.
     options = spec.get("options")
     if options is None:
         return
-    for number, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
-        place = where if number is None else "%s[%d]" % (where, number)
+    items = {"%s[%d]" % (where, number): item for number, item in enumerate(value)} if isinstance(value, list) else {where: value}
+    for place, item in items.items():
         for name, inner in item.items() if isinstance(item, t.Mapping) else ():
             if name in options:
                 yield from unknown_options(inner, options[name], "%s.%s" % (place, name))

@@ -309,7 +309,8 @@ class Run:
                 "Neither password nor current_password logs in to the account %s: set current_password to the one that it has now. Whoever has lost it needs"
                 " a new hash in the table user of MySQL, since the server has no call for that." % self.email
             )
-        assert self.session is not None
+        if self.session is None:
+            raise AssertionError("a session is opened first")
         # Addresses that MySQL takes for the same are not always the same.
         if self.result["user"]["email"].lower() != self.email.lower():
             raise AccountError("The server knows this account as %s. Give that as email, to have its password changed." % self.result["user"]["email"])
@@ -395,7 +396,8 @@ class Run:
                 % (self.email, self.given["probe_email"])
             )
         else:
-            assert self.probe is not None
+            if self.probe is None:
+                raise AssertionError("there is a probe account")
             config = self.settings(self.probe)
             if config is not None:
                 return self.probe, config

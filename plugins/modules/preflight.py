@@ -254,7 +254,7 @@ class Host:
 
     def from_registry(self, reference: str) -> Check:
         parts = _registry.parse(reference)
-        login = _registry.login_of(_host.load_json(os.path.expanduser("~/.docker/config.json")), parts.registry)
+        login = _registry.login_of(_host.load_json(_host.docker_config()), parts.registry)
         insecure = _registry.is_local(parts.registry) or parts.registry in (self.settings.get("insecure-registries") or [])
         try:
             found = _registry.Registry(parts.registry, login, self.timeout, insecure).platforms(parts)

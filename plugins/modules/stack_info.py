@@ -289,7 +289,7 @@ def main() -> None:
     model = _host.load_json(os.path.join(root, "stack.json"))
     engine = engine_facts()
     system = _host.system()
-    client_file = os.path.join(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "config.json")
+    client_file = _host.docker_config()
     result = {
         "network": {"subnets": engine.pop("subnets"), "routes": [route._asdict() for route in _routes.routes(_host.read("/proc/net/route"))]},
         **engine,

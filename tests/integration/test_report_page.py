@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.cozeops.studio.plugins.module_utils._report import render
 from ansible_collections.cozeops.studio.tests.unit.plugins.run_sample import timeline
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), "")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), "")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed: apt-get install --no-install-recommends chromium")
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -48,7 +48,8 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for line in ("0.2", "0.5"):
         lab_tree(line, place / ("source-" + line))
     write(place / "hand" / "bad.yaml", "id: 7\nname: Hand\nicon_uri: a.png\nmeta:\n  protocol: openai\n  capability: {}\n")
-    write(place / "hand-good" / "hand.yaml", yaml.safe_dump({"id": 7, "name": "Hand", "meta": {"protocol": "ollama", "conn_config": {"model": "q", "base_url": "http://g"}}}))
+    meta = {"protocol": "ollama", "conn_config": {"model": "q", "base_url": "http://g"}}
+    write(place / "hand-good" / "hand.yaml", yaml.safe_dump({"id": 7, "name": "Hand", "meta": meta}))
     example = (place / "source-0.2" / "docker" / ".env.example").read_text()
     write(place / "faq.env", example + "\n" + "\n".join("%s=%s" % pair for pair in MISTAKES.items()) + "\n")
     host_with(place, "changed", {}, {MODELS + "/model-100.yaml": "of before", MODELS + "/model-300.yaml": "x"}, [

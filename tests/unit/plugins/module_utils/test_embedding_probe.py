@@ -55,7 +55,7 @@ def test_vectors_that_are_wrong(kind: str, payload: dict[str, t.Any], wanted: in
 def test_cosine(one: list[float], other: list[float], factor: float) -> None:
     assert cosine(one, [factor * number for number in one]) == pytest.approx(1)
     assert cosine(one, [-number for number in one]) == pytest.approx(-1)
-    assert cosine(one, other) == pytest.approx(cosine(other, one))
+    assert cosine(one, other) == pytest.approx(cosine(other, one))  # pylint: disable=arguments-out-of-order
     assert -1.0001 <= cosine(one, other) <= 1.0001
 
 
