@@ -108,6 +108,11 @@ options:
     type: str
     choices: [fail, warn]
     default: fail
+  ledger:
+    description:
+      - Ledger of the data directory that accounts are in, such as C(data/.mysql.json) of a stack. An account that was made sure of is named there, under
+        C(accounts), so that a later run can do without this module. The file must exist.
+    type: path
   via_container:
     description:
       - Name of a container on this host in whose network namespace the requests are made. Nothing needs to be published then.
@@ -211,6 +216,7 @@ import typing as t
 from urllib.parse import quote_plus, urlencode
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cozeops.studio.plugins.module_utils import _ledger
 from ansible_collections.cozeops.studio.plugins.module_utils._coze_admin import (
     AdminError,
     basic_config,
@@ -224,8 +230,11 @@ from ansible_collections.cozeops.studio.plugins.module_utils._coze_admin import 
 from ansible_collections.cozeops.studio.plugins.module_utils._coze_api import EMAIL_EXISTS, REGISTRATION_DISABLED, WRONG_LOGIN, Coze, CozeError, explain
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
 from ansible_collections.cozeops.studio.plugins.module_utils._env_mask import MASK
+from ansible_collections.cozeops.studio.plugins.module_utils._ledger import LedgerError
 from ansible_collections.cozeops.studio.plugins.module_utils._via_container import via_container
 
+#: The accounts' place in a ledger.
+ACCOUNTS = "accounts"
 RESET = "/api/passport/web/email/password/reset/"
 NO_ADMINISTRATION = "admin: release lines before 0.5 have no administration, so that there are no administrators: leave admin out, or upgrade."
 Given = dict[str, t.Any]
@@ -441,6 +450,12 @@ def telling(email: str) -> t.Iterator[None]:
         raise AccountError(NO_ADMINISTRATION if is_absent(exc) else reason(exc, email)) from exc
 
 
+def note(path: str, email: str) -> None:
+    """Name the account in the ledger. Raises LedgerError."""
+    known = _ledger.done(_ledger.read(path), ACCOUNTS)
+    _ledger.record(path, ACCOUNTS, "", sorted({*known, email.lower()}), {})
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -456,6 +471,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present"], "default": "present"},
             "check_only": {"type": "bool", "default": False},
             "registration_closed": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+            "ledger": {"type": "path"},
             "via_container": {"type": "str"},
             "timeout": {"type": "float", "default": 30},
             "validate_certs": {"type": "bool", "default": True},
@@ -487,6 +503,11 @@ def main() -> None:
     except CozeError as exc:
         what = "Cannot %s the account %s at %s: %s." % (run.doing, run.email, given["url"], str(exc).rstrip("."))
         module.fail_json(msg=" ".join(filter(None, [what, explain(exc)])), changed=run.result["changed"])
+    if given["ledger"] and run.result["exists"] and not module.check_mode:
+        try:
+            note(given["ledger"], run.email)
+        except LedgerError as exc:
+            module.fail_json(msg="The account %s is there, but that cannot be noted: %s" % (run.email, exc), changed=run.result["changed"])
     for warning in run.warnings:
         module.warn(warning)
     module.exit_json(**run.result)

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import socket
 import typing as t
+from pathlib import Path
 
 import pytest
-from ansible_collections.cozeops.studio.plugins.module_utils import _via_container
+from ansible_collections.cozeops.studio.plugins.module_utils import _ledger, _via_container
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
 from ansible_collections.cozeops.studio.plugins.module_utils._probe import NamespaceDenied, ProcessGone
 from ansible_collections.cozeops.studio.plugins.modules import account
@@ -38,6 +39,34 @@ def test_registers_what_is_missing(fake: Fake, call: Call) -> None:
     assert (result["changed"], result["exists"]) == (True, True)
     assert result["user"] == {"id": "7711000000000000001", "name": "admin", "email": EMAIL}
     assert fake.users == {EMAIL: PASSWORD}
+
+
+def test_an_account_that_was_made_sure_of_is_named_in_the_ledger(fake: Fake, call: Call, tmp_path: Path) -> None:
+    ledger = tmp_path / ".mysql.json"
+    _ledger.write(str(ledger), {"stack": "coze", "init": {"mysql_schema": {"digest": "1"}}})
+    assert call(check=True, ledger=str(ledger))["changed"] is False
+    assert "accounts" not in _ledger.read(str(ledger))["init"]
+    call(ledger=str(ledger))
+    call(ledger=str(ledger), email="Second@Example.com")
+    found = _ledger.read(str(ledger))
+    assert (found["stack"], found["init"]["mysql_schema"]) == ("coze", {"digest": "1"})
+    assert found["init"]["accounts"]["done"] == [EMAIL, "second@example.com"]
+    before = ledger.read_bytes()
+    assert call(ledger=str(ledger))["changed"] is False
+    assert ledger.read_bytes() == before
+
+
+def test_an_account_of_which_nothing_is_known_is_not_named(fake: Fake, call: Call, tmp_path: Path) -> None:
+    fake.faults.add("registration")
+    call(ledger=str(tmp_path / ".mysql.json"), registration_closed="warn")
+    assert not (tmp_path / ".mysql.json").exists()
+
+
+def test_a_ledger_that_cannot_be_read_is_named(call: Call, tmp_path: Path) -> None:
+    (tmp_path / ".mysql.json").write_text("{")
+    result = call(ledger=str(tmp_path / ".mysql.json"))
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert "The account admin@example.com is there, but that cannot be noted: ledger " in result["msg"]
 
 
 def test_leaves_no_session_of_its_own(fake: Fake, call: Call) -> None:
