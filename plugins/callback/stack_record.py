@@ -119,6 +119,7 @@ class CallbackModule(CallbackBase):
             setattr(log, KEPT[action], result.result)
             if KEPT[action] == "plan":
                 log.planned = now
+                log.waits.append(Wait(begun, now, result.result.get("timeline") or [], []))
                 self._write(None)
         elif action == PROVES and "timeline" in result.result:
             log.waits.append(Wait(begun, now, result.result["timeline"], result.result.get("failures") or []))

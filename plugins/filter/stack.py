@@ -62,6 +62,16 @@ def probes(model: t.Mapping[str, t.Any], names: t.Sequence[str], patience: float
     ]
 
 
+def untouched(model: t.Mapping[str, t.Any], names: t.Sequence[str], steps: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Those of the named services that no step touches, nor anything that they depend on: what was proved before the steps holds after them."""
+    touched = {step["service"] for step in steps}
+    while True:
+        more = {name for name, service in model["services"].items() if name not in touched and touched.intersection(service["depends_on"])}
+        if not more:
+            return [name for name in names if name not in touched]
+        touched |= more
+
+
 def step_line(step: t.Mapping[str, t.Any]) -> str:
     """What a run would do in this step."""
     if step["kind"] == "init":
@@ -191,5 +201,6 @@ class FilterModule:
             "schedule": schedule,
             "stack_name_of": stack_name_of,
             "step_line": step_line,
+            "untouched": untouched,
             "way_in": way_in,
         }

@@ -60,6 +60,12 @@ options:
     description: Whether a tag that means another image by now is a reason to recreate. Else it is only told.
     type: bool
     default: false
+  probe:
+    description:
+      - Whether to look, once, if the services that need nothing are ready, as M(cozeops.studio.stack_ready) would. It saves that module a call where nothing
+        is touched. Needs root.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -88,9 +94,22 @@ strangers:
   type: list
   elements: str
   sample: ["coze-old"]
+ready:
+  description: Services that need nothing and are ready. Why another is not, M(cozeops.studio.stack_ready) tells.
+  returned: when O(probe) is true
+  type: list
+  elements: str
+  sample: ["mysql", "redis"]
+timeline:
+  description: Their entries, as M(cozeops.studio.stack_ready) returns them.
+  returned: when O(probe) is true
+  type: list
+  elements: dict
+  sample: [{"service": "redis", "started": "2026-01-31T12:00:00.120Z", "ready": "2026-01-31T14:00:00.010Z", "seconds": 0.01, "probe": "redis", "already": true}]
 """
 
 import os
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,8 +118,12 @@ from ansible_collections.cozeops.studio.plugins.module_utils._container import L
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
 from ansible_collections.cozeops.studio.plugins.module_utils._plan import file_reasons, plan_service, tag_moved, with_swap
-from ansible_collections.cozeops.studio.plugins.module_utils._ready import epoch
+from ansible_collections.cozeops.studio.plugins.module_utils._ready import Watch, epoch, timeline_entry, wait
+from ansible_collections.cozeops.studio.plugins.module_utils._ready_engine import DockerEngine
+from ansible_collections.cozeops.studio.plugins.module_utils._redact import read_env
 from ansible_collections.cozeops.studio.plugins.module_utils._swap import previous_name
+
+LOOK_SECONDS = 3.0
 
 
 def file_state(root: str, path: str, key: str) -> dict[str, t.Any] | None:
@@ -171,10 +194,31 @@ def strangers(containers: t.Mapping[str, t.Mapping[str, str]], stack: str, servi
     return sorted(name for name, labels in containers.items() if labels.get(LABEL_STACK) == stack and labels.get(LABEL_SERVICE) not in services)
 
 
+def needs_nothing(entry: t.Mapping[str, t.Any]) -> bool:
+    return entry["action"] == "none" and not entry.get("previous")
+
+
 def as_text(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Mapping[str, t.Any]], side: str) -> str:
     """One side of the diff: a line per reason."""
     lines = ["%s: %s: %s\n" % (container_name(model["name"], name), why["name"], why[side]) for name, entry in plan.items() for why in entry["why"]]
     return "".join(lines)
+
+
+def look_at(client: t.Any, model: t.Mapping[str, t.Any], services: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """The results C(ready) and C(timeline): one look at each of these services."""
+    watches = [Watch(service["name"], container_name(model["name"], service["name"]), service["probe"], LOOK_SECONDS) for service in services]
+    begun = time.time()
+    seen = wait(
+        watches,
+        DockerEngine(client),
+        lambda service, key: read_env(model["root"], service).get(key, ""),
+        [watch.name for watch in watches],
+        begun,
+        LOOK_SECONDS,
+        once=True,
+    )
+    ready = [watch for watch in seen if watch.ready is not None and watch.failure is None]
+    return {"ready": [watch.name for watch in ready], "timeline": [timeline_entry(watch, begun) for watch in ready]}
 
 
 def main() -> None:
@@ -192,25 +236,30 @@ def main() -> None:
             },
             "services": {"type": "list", "elements": "dict", "required": True},
             "update_images": {"type": "bool", "default": False},
+            "probe": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     model, services = module.params["model"], module.params["services"]
     key = _host.env_values(model["root"], ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
     others: list[str] = []
+    seen: dict[str, t.Any] = {"ready": [], "timeline": []} if module.params["probe"] else {}
     try:
         client = connect()
         containers = labels_by_name(client)
         plan = {service["name"]: decide(client, model, service, key, module.params["update_images"], containers) for service in services}
         others = strangers(containers, model["name"], [service["name"] for service in services])
+        if module.params["probe"]:
+            seen = look_at(client, model, [service for service in services if needs_nothing(plan[service["name"]])])
     except EngineError as exc:
         if not module.check_mode:
             module.fail_json(msg=str(exc))
         plan = {service["name"]: plan_service(service, {}, None, None, ("none", []), "") for service in services}
     module.exit_json(
-        changed=any(entry["action"] != "none" or entry.get("previous") for entry in plan.values()),
+        changed=not all(needs_nothing(entry) for entry in plan.values()),
         plan=plan,
         strangers=others,
+        **seen,
         diff={"before": as_text(model, plan, "current"), "after": as_text(model, plan, "desired")},
     )
 

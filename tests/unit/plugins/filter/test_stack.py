@@ -18,7 +18,7 @@ def reason(name: str, current: str = "a", desired: str = "b") -> dict[str, str]:
 
 
 def test_filters_have_their_names() -> None:
-    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "schedule", "stack_name_of", "step_line", "way_in"}
+    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "schedule", "stack_name_of", "step_line", "untouched", "way_in"}
     assert names <= set(stack.FilterModule().filters())
 
 
@@ -140,6 +140,19 @@ def test_probes_may_be_given_more_time(own: Any, patience: float, wanted: float)
 
 
 # --- what is shown
+
+
+def test_what_was_proved_holds_unless_a_step_touches_it_or_what_it_depends_on() -> None:
+    needs = {"mysql": {}, "redis": {}, "server": {"mysql": "initialised", "redis": "ready"}, "web": {"server": "ready"}}
+    model = {"services": {name: {"depends_on": depends_on} for name, depends_on in needs.items()}}
+
+    def left(*touched: str) -> list[str]:
+        return stack.untouched(model, ["mysql", "redis", "server", "web"], [{"service": name} for name in touched])
+
+    assert left() == ["mysql", "redis", "server", "web"]
+    assert left("web") == ["mysql", "redis", "server"]
+    assert left("redis") == ["mysql"]
+    assert stack.untouched(model, ["web", "mysql"], [{"service": "server"}]) == ["mysql"]
 
 
 def test_steps_say_what_would_be_done() -> None:

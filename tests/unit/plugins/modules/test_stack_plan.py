@@ -269,3 +269,48 @@ def test_no_secret_is_printed(host: Host, check: bool) -> None:
     assert [reason["name"] for reason in result["plan"]["mysql"]["why"]] == ["env MYSQL_ROOT_PASSWORD", "env OLD_TOKEN"]
     assert "s3cret" not in str(result)
     assert KEY not in str(result)
+
+
+class Looking:
+    """An Engine for one look: every container runs as this process, and a command in it ends as it is told to."""
+
+    def __init__(self, codes: dict[str, int]) -> None:
+        self.codes = codes
+        self.ran: list[str] = []
+
+    def __call__(self, client: Engine) -> Looking:
+        return self
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        return {"State": {"Status": "running", "Pid": os.getpid(), "StartedAt": "2026-01-31T12:00:00.123456789Z"}, "RestartCount": 0}
+
+    def run(self, container: str, command: list[str], user: str, timeout: float) -> tuple[int, str]:
+        self.ran.append(container)
+        return self.codes[container], ""
+
+
+PROBE = [{"type": "exec", "command": ["true"]}]
+
+
+def test_one_look_tells_which_services_that_need_nothing_are_ready(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["mysql", "redis", "etcd", "minio"]
+    for name in names[:3]:
+        host.runs(service_of(name=name, probe=PROBE))
+    host.keeps(service_of(name="etcd"))
+    looking = Looking({"lab-mysql": 0, "lab-redis": 1})
+    monkeypatch.setattr(stack_plan, "DockerEngine", looking)
+    result = host.plan(*(service_of(name=name, probe=PROBE) for name in names), probe=True)
+    # One that is to be made has nothing to be looked at, and one whose earlier container is kept has to be proved anew.
+    assert sorted(looking.ran) == ["lab-mysql", "lab-redis"]
+    assert result["ready"] == ["mysql"]
+    assert [(entry["service"], entry["already"], entry["probe"]) for entry in result["timeline"]] == [("mysql", True, "exec")]
+
+
+def test_nothing_is_looked_at_unasked(host: Host) -> None:
+    host.runs(service_of(probe=PROBE))
+    assert not {"ready", "timeline"} & set(host.plan(service_of(probe=PROBE)))
+
+
+def test_without_an_engine_nothing_is_ready(host: Host) -> None:
+    host.engine = None
+    assert host.plan(service_of(), check=True, probe=True)["ready"] == []
