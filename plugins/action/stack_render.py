@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 MODULE = "cozeops.studio.stack_render"
@@ -56,7 +57,12 @@ class ActionModule(ActionBase):
         entries = {entry["path"]: entry for entry in self._task.args.get("files", [])}
         manifest = [{name: value for name, value in entry.items() if name not in ("src", "content")} for entry in entries.values()]
         arguments = {**self._task.args, "files": manifest, "show": bool(self._task.diff)}
-        result = self._call(arguments, task_vars)
+        empty = boolean(arguments.pop("empty", False))
+        if empty and entries and not self._task.check_mode:
+            # Nobody need be asked what a host lacks that has nothing.
+            result = self._send(arguments, list(entries.values()), task_vars)
+        else:
+            result = self._call(arguments, task_vars)
         needed = result.pop("needed", [])
         if needed and not result.get("failed") and not self._task.check_mode:
             result = self._send(arguments, [entries[path] for path in needed], task_vars)

@@ -103,6 +103,11 @@ options:
     type: list
     elements: str
     default: []
+  empty:
+    description:
+      - Whether the host is known to have none of the files, so that all are sent at once. Files that it has are left as they are all the same.
+    type: bool
+    default: false
   archive:
     description: Set by the action plugin - path of the archive with the contents on the host.
     type: path
@@ -309,6 +314,7 @@ def main() -> None:
                 },
             },
             "exclusive": {"type": "list", "elements": "str", "default": []},
+            "empty": {"type": "bool", "default": False},
             "archive": {"type": "path"},
             "show": {"type": "bool", "default": False},
         },

@@ -40,9 +40,9 @@ class Play:
         self.modes: list[int] = []
         monkeypatch.setattr(ActionBase, "run", lambda *_args, **_kwargs: {})
 
-    def __call__(self, *files: dict[str, Any], check: bool = False, diff: bool = False) -> dict[str, Any]:
+    def __call__(self, *files: dict[str, Any], check: bool = False, diff: bool = False, **more: Any) -> dict[str, Any]:
         action: Any = ActionModule.__new__(ActionModule)
-        args = {"root": str(self.root), "directories": DIRECTORIES, "files": [KEY_FILE, *files]}
+        args = {"root": str(self.root), "directories": DIRECTORIES, "files": [KEY_FILE, *files], **more}
         action._task = SimpleNamespace(args=args, check_mode=check, diff=diff)
         action._connection = SimpleNamespace(_shell=SimpleNamespace(join_path=os.path.join, tmpdir=None))
 
@@ -79,6 +79,17 @@ def test_a_run_asks_first_and_sends_what_is_needed_once(play: Play) -> None:
     assert (result["changed"], [difference["path"] for difference in result["differences"]]) == (True, ["conf/a"])
     assert [bool(call.get("archive")) for call in play.calls] == [False, True]
     assert (play.root / "conf" / "a").read_text() == "text\n"
+
+
+def test_a_host_that_has_nothing_is_sent_everything_unasked(play: Play) -> None:
+    assert (play(a_file("conf/a"), check=True, empty=True)["changed"], len(play.calls), play.modes) == (True, 1, [])
+    result = play(a_file("conf/a"), empty=True)
+    assert (result["changed"], len(play.calls), bool(play.calls[0].get("archive"))) == (True, 1, True)
+    assert (play.root / "conf" / "a").read_text() == "text\n"
+    # Were it not empty after all, what is right stays.
+    before = (play.root / "conf" / "a").stat()
+    assert [each["path"] for each in play(a_file("conf/a"), a_file("conf/b"), empty=True)["differences"]] == ["conf/b"]
+    assert (play.root / "conf" / "a").stat() == before
 
 
 def test_a_run_that_has_nothing_to_do_is_one_call(play: Play) -> None:
