@@ -166,8 +166,9 @@ def schedule(
 ) -> list[dict[str, t.Any]]:
     """The steps of a run, in order: starts, and the init jobs that are due, each with the services it waits for.
 
-    A service's init jobs come right before the first service that needs it initialised, so that everything that does
-    not need them is already starting by then; jobs that nobody waits for come last. A service whose action is none
+    Services start in waves, each in the order given: first those that depend on nothing, then those that depend on these, and so on. So what the next wave
+    waits for has had the time of a whole wave to get ready. A service's init jobs come right before the first service that needs it initialised, those of
+    the store that was started last first, as the order begins with the slowest ones; jobs that nobody waits for come last. A service whose action is none
     has no step. A start names the data directories that are to be set aside before it. ``ledgers`` maps a service to
     its ledger's ``init`` part ({job: {"digest": …}}), ``aside`` to what ``unfinished`` found of it.
     """
@@ -181,10 +182,11 @@ def schedule(
         for job in due.pop(name, []):
             steps.append({"kind": "init", "service": name, "job": job, "needs": [name], "role": services[name]["role"]})
 
-    for name, service in services.items():
-        for other, condition in service["depends_on"].items():
-            if condition == "initialised" and other in services:
-                flush(other)
+    for name in in_waves(services):
+        service = services[name]
+        needed = {other for other, condition in service["depends_on"].items() if condition == "initialised"}
+        for other in reversed([other for other in services if other in needed]):
+            flush(other)
         if actions.get(name, "none") != "none":
             steps.append(
                 {
@@ -198,3 +200,11 @@ def schedule(
     for name in list(due):
         flush(name)
     return steps
+
+
+def in_waves(services: t.Mapping[str, Service]) -> list[str]:
+    """The names, each behind all that depend on less; ``services`` are in a right order."""
+    waves: dict[str, int] = {}
+    for name, service in services.items():
+        waves[name] = 1 + max((waves[other] for other in service["depends_on"] if other in waves), default=0)
+    return sorted(services, key=waves.__getitem__)

@@ -13,6 +13,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._definition import 
     hide,
     image_reference,
     job_digest,
+    in_waves,
     schedule,
     select,
     size_in_bytes,
@@ -235,7 +236,9 @@ def test_a_schedule_keeps_every_promise(stack: tuple[dict[str, t.Any], dict[str,
     inits = [(step["service"], step["job"]["name"], index) for index, step in enumerate(steps) if step["kind"] == "init"]
     due = {(name, job["name"]) for name, service in services.items() for job in service["init"] if ledgers[name].get(job["name"]) != {"digest": job["digest"]}}
 
-    assert list(starts) == [name for name in services if actions[name] != "none"], "starts are the wanted ones, in the seed order"
+    assert set(starts) == {name for name in services if actions[name] != "none"}, "starts are the wanted ones"
+    order = [name for name in in_waves(services) if name in starts]
+    assert list(starts) == order
     assert sorted((service, job) for service, job, _index in inits) == sorted(due), "each job that is due comes once, and no other"
     for step in steps:
         if step["kind"] == "start":
@@ -277,6 +280,27 @@ def three() -> dict[str, t.Any]:
 
 def test_stores_start_before_the_first_job_runs() -> None:
     assert summary(three()) == ["start mysql", "start redis", "init mysql", "start server"]
+
+
+def test_what_depends_on_nothing_starts_first_and_the_slowest_store_is_initialised_last() -> None:
+    services = three()
+    services["redis"]["init"] = [{"name": "seed", "digest": "d"}]
+    services["server"]["depends_on"] = {"mysql": "initialised", "redis": "initialised"}
+    late = {"milvus": {**complete({"name": "milvus", "depends_on": {"mysql": "ready"}}), "role": "milvus"}, "nsq": {**complete({"name": "nsq"}), "role": "nsq"}}
+    ordered = {**{name: services[name] for name in ("mysql", "redis")}, **late, "server": services["server"]}
+    ordered["server"]["depends_on"]["milvus"] = "ready"
+    wanted = ["start mysql", "start redis", "start nsq", "start milvus", "init redis", "init mysql", "start server"]
+    assert summary(ordered) == wanted
+
+
+@given(stacks())
+def test_waves_are_the_longest_way_to_a_service_without_needs(stack: tuple[dict[str, t.Any], dict[str, str], dict[str, t.Any]]) -> None:
+    services = stack[0]
+
+    def longest(name: str) -> int:
+        return max((1 + longest(other) for other in services[name]["depends_on"] if other in services), default=0)
+
+    assert in_waves(services) == [name for level in range(len(services)) for name in services if longest(name) == level]
 
 
 def test_a_due_job_runs_though_nothing_is_started() -> None:
