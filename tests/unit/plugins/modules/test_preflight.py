@@ -119,7 +119,11 @@ def test_an_engine_that_gives_no_answer(call: Call) -> None:
 
 
 def test_an_engine_that_hangs_is_left_behind(call: Call) -> None:
-    client = engine(info=lambda: {"HttpsProxy": "p"}, inspect_distribution=lambda _name: time.sleep(20))
+    def hang(_name: str) -> dict[str, Any]:
+        time.sleep(20)
+        return {}  # to a thread that nobody listens to any more
+
+    client = engine(info=lambda: {"HttpsProxy": "p"}, inspect_distribution=hang)
     begin = time.monotonic()
     rows = call(client, once=True, images=["x/y:1", "redis:8"], timeout=0.2)
     assert time.monotonic() - begin < 5
