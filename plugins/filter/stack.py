@@ -65,11 +65,10 @@ def probes(model: t.Mapping[str, t.Any], names: t.Sequence[str], patience: float
 def untouched(model: t.Mapping[str, t.Any], names: t.Sequence[str], steps: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     """Those of the named services that no step touches, nor anything that they depend on: what was proved before the steps holds after them."""
     touched = {step["service"] for step in steps}
-    while True:
-        more = {name for name, service in model["services"].items() if name not in touched and touched.intersection(service["depends_on"])}
-        if not more:
-            return [name for name in names if name not in touched]
-        touched |= more
+    for name, service in model["services"].items():  # each comes after what it depends on
+        if touched.intersection(service["depends_on"]):
+            touched.add(name)
+    return [name for name in names if name not in touched]
 
 
 def step_line(step: t.Mapping[str, t.Any]) -> str:
@@ -192,6 +191,7 @@ class FilterModule:
         return {
             "container_options": container_options,
             "entry_of": entry_of,
+            "ledger_of": ledger_of,
             "local_url": local_url,
             "missing_images": missing_images,
             "peers": peers,

@@ -184,9 +184,9 @@ def schedule(
 
     for name in in_waves(services):
         service = services[name]
-        needed = {other for other, condition in service["depends_on"].items() if condition == "initialised"}
-        for other in reversed([other for other in services if other in needed]):
-            flush(other)
+        for other in reversed(list(services)):
+            if service["depends_on"].get(other) == "initialised":
+                flush(other)
         if actions.get(name, "none") != "none":
             steps.append(
                 {

@@ -111,7 +111,7 @@ options:
   ledger:
     description:
       - Ledger of the data directory that accounts are in, such as C(data/.mysql.json) of a stack. An account that was made sure of is named there, under
-        C(accounts), so that a later run can do without this module. The file must exist.
+        C(accounts), so that a later run can do without this module.
     type: path
   via_container:
     description:
