@@ -31,7 +31,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as core_version
 from ansible_collections.cozeops.studio.plugins.module_utils._report import render
 from ansible_collections.cozeops.studio.plugins.module_utils._runs import REPORT, TIMELINE, collection_version, folder_name, make_folder, prune, write_private
-from ansible_collections.cozeops.studio.plugins.module_utils._timeline import PROVES, HostLog, RunLog, Task, Wait, document, dump
+from ansible_collections.cozeops.studio.plugins.module_utils._timeline import MAKES, PROVES, HostLog, RunLog, Task, Wait, document, dump
 
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 RECORD = "cozeops.studio.stack_record"
@@ -106,7 +106,8 @@ class CallbackModule(CallbackBase):
         role = task._role.get_name() if task._role else ""
         action = str(task.resolved_action or task.action)
         name = task.get_name(include_role_fqcn=False)
-        log.tasks.append(Task(role, name, action, step if isinstance(step, dict) else {}, begun, now, failed))
+        unmade = [self._service(log, entry["name"]) for entry in result.result.get("containers") or [] if entry["failed"]] if action == MAKES else []
+        log.tasks.append(Task(role, name, action, step if isinstance(step, dict) else {}, begun, now, failed, unmade))
         if failed:
             log.failure = (now, name, message(result.result))
         self._keep(log, action, task, result, begun, now)
@@ -125,12 +126,14 @@ class CallbackModule(CallbackBase):
             log.waits.append(Wait(begun, now, result.result["timeline"], result.result.get("failures") or []))
             self._write(None)
         elif action == SWAP and task.args.get("state") == "restored":
-            prefix = str(log.model.get("name") or log.stack) + "-"
-            log.restored += [swap["name"][len(prefix) :] for swap in result.result.get("swaps") or [] if not swap["problem"]]
+            log.restored += [self._service(log, swap["name"]) for swap in result.result.get("swaps") or [] if not swap["problem"]]
         elif action == CHECKS:
             log.checks = result.result.get("steps") or []
         elif action in SET_FACT and "stack_model" in task.args:
             log.model = (result.result.get("ansible_facts") or {}).get("stack_model") or {}
+
+    def _service(self, log: HostLog, container: str) -> str:
+        return container[len(str(log.model.get("name") or log.stack)) + 1 :]
 
     def _write(self, done: float | None) -> None:
         """Write what is known; at the end also the report, and take away old runs. A place that cannot be written is no reason for a run to fail."""

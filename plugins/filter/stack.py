@@ -198,6 +198,7 @@ class FilterModule:
             "plan_lines": plan_lines,
             "plan_report": plan_report,
             "probes": probes,
+            "rounds": _definition.rounds,
             "schedule": schedule,
             "stack_name_of": stack_name_of,
             "step_line": step_line,

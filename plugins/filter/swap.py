@@ -25,9 +25,19 @@ def container_names(services: t.Sequence[str], stack: str) -> list[str]:
     return [_container.container_name(stack, service) for service in services]
 
 
+def batch_failures(model: t.Mapping[str, t.Any], services: t.Sequence[str], result: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """service -> why it failed, of a failed container_batch; if it did not come to make any, all have its reason."""
+    made = {entry["name"]: entry for entry in result.get("containers") or []}
+    if not made:
+        return {service: str(result.get("msg")) for service in services}
+    found = {service: made[_container.container_name(model["name"], service)] for service in services}
+    return {service: entry["msg"] for service, entry in found.items() if entry["failed"]}
+
+
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
+            "batch_failures": batch_failures,
             "commits": commits,
             "container_names": container_names,
             "swaps": swaps,

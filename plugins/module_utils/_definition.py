@@ -18,6 +18,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._digest import cano
 
 Definition = t.Mapping[str, t.Any]
 Service = dict[str, t.Any]
+Step = dict[str, t.Any]
 
 #: Every field of a definition, with the value that it has when a role does not write it.
 FIELDS: dict[str, t.Any] = {
@@ -163,7 +164,7 @@ def unfinished(service: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> l
 
 def schedule(
     services: t.Mapping[str, Service], actions: t.Mapping[str, str], ledgers: t.Mapping[str, t.Any], aside: t.Mapping[str, t.Sequence[str]]
-) -> list[dict[str, t.Any]]:
+) -> list[Step]:
     """The steps of a run, in order: starts, and the init jobs that are due, each with the services it waits for.
 
     Services start in waves, each in the order given: first those that depend on nothing, then those that depend on these, and so on. So what the next wave
@@ -176,7 +177,7 @@ def schedule(
         name: [job for job in service["init"] if ledgers.get(name, {}).get(job["name"], {}).get("digest") != job["digest"]]
         for name, service in services.items()
     }
-    steps: list[dict[str, t.Any]] = []
+    steps: list[Step] = []
 
     def flush(name: str) -> None:
         for job in due.pop(name, []):
@@ -200,6 +201,27 @@ def schedule(
     for name in list(due):
         flush(name)
     return steps
+
+
+def rounds(steps: t.Sequence[Step], swaps: t.Collection[str]) -> list[Step]:
+    """The steps of ``schedule``, with starts in a row that can be done side by side as one step of the kind C(make): {"kind", "services", "needs"}.
+
+    These are services that get a container without having had one, and that do not need each other. A start that stays by itself names its
+    C(services) too. ``swaps`` are the services whose earlier container has to be put aside first.
+    """
+    found: list[Step] = []
+    for step in steps:
+        if step["kind"] != "start":
+            found.append(step)
+        elif step["action"] != "recreate" or step["set_aside"] or step["service"] in swaps:
+            found.append({**step, "services": [step["service"]]})
+        elif found and found[-1]["kind"] == "make" and not set(step["needs"]).intersection(found[-1]["services"]):
+            last = found[-1]
+            needs = [*last["needs"], *(other for other in step["needs"] if other not in last["needs"])]
+            found[-1] = {**last, "services": [*last["services"], step["service"]], "needs": needs}
+        else:
+            found.append({"kind": "make", "services": [step["service"]], "needs": step["needs"]})
+    return found
 
 
 def in_waves(services: t.Mapping[str, Service]) -> list[str]:

@@ -39,19 +39,18 @@ def by_service(stack: str, services: t.Iterable[str], swap: Result) -> dict[str,
     return {names[entry["name"]]: entry for entry in swap.get("swaps") or [] if entry["name"] in names}
 
 
-def outcome(stack: str, swapped: t.Sequence[str], ready: t.Sequence[str], wait: Result, failure: Result, commit: Result) -> Outcome:
+def outcome(stack: str, swapped: t.Sequence[str], ready: t.Sequence[str], wait: Result, failures: t.Mapping[str, str], commit: Result) -> Outcome:
     """What is known when a run has failed.
 
-    wait, commit: the last results of stack_ready and container_swap, {} if there are none. failure: {"service", "reason"} of a step that failed otherwise.
+    wait, commit: the last results of stack_ready and container_swap, {} if there are none. failures: service -> why a step failed otherwise.
     """
     failed = reasons(wait)
     refused = {service: entry["problem"] for service, entry in by_service(stack, swapped, commit).items() if entry["refused"]}
-    other = {failure["service"]: failure["reason"]} if failure else {}
-    failed = {**other, **refused, **failed}
+    failed = {**failures, **refused, **failed}
     proved = [service for service in swapped if service not in failed and service in {*ready, *(wait.get("ready") or [])}]
     return {
         "failed": failed,
-        "silent": [*other, *refused],
+        "silent": [*failures, *refused],
         "proved": proved,
         "back": [service for service in swapped if service in failed],
         "open": [service for service in swapped if service not in failed and service not in proved],

@@ -20,11 +20,11 @@ from ansible_collections.cozeops.studio.plugins.module_utils._redact import reda
 SCHEMA = 1
 MESSAGE_LIMIT = 6000  # characters of a failure's message
 WHY_LIMIT = 500  # characters of each side of a reason
-MAKES = "community.docker.docker_container"
+MAKES = "cozeops.studio.container_batch"
+STARTS = "community.docker.docker_container"
 PROVES = "cozeops.studio.stack_ready"
 #: What tasks do that only prepare or note something; the rest of a step's tasks act on the service.
 IDLE = ("debug", "fail", "include_role", "include_tasks", "set_fact")
-STARTS = ("recreate", "restart", "start")
 
 Event = dict[str, t.Any]
 
@@ -39,6 +39,7 @@ class Task(t.NamedTuple):
     begun: float
     done: float
     failed: bool = False
+    unmade: t.Sequence[str] = ()  # of several services that it starts, those that it could not
 
 
 class Wait(t.NamedTuple):
@@ -142,7 +143,7 @@ def service_entry(name: str, log: HostLog, at: t.Callable[[float], Event], offse
     model = (log.model.get("services") or {}).get(name) or {}
     plan = (log.plan.get("plan") or {}).get(name) or {}
     acted = actions(name, "start", log.tasks)
-    made = [task for task in acted if task.action == MAKES and task.step.get("action") == "recreate"]
+    made = [task for task in acted if task.action == MAKES]
     seen = sight(name, log.waits)
     started, ready = (epoch(str(seen[key])) - offset if seen else None for key in ("started", "ready"))
     jobs = init_jobs(name, log.tasks)
@@ -194,8 +195,15 @@ def actions(name: str, kind: str, tasks: t.Iterable[Task]) -> list[Task]:
     return [
         task
         for task in tasks
-        if task.step.get("kind") == kind and task.step.get("service") == name and task.action != PROVES and task.action.rsplit(".", 1)[-1] not in IDLE
+        if name in served(task.step, kind) and task.action != PROVES and task.action.rsplit(".", 1)[-1] not in IDLE
     ]
+
+
+def served(step: t.Mapping[str, t.Any], kind: str) -> t.Sequence[str]:
+    """The services of a step; none if it is of another kind. A step that makes several containers starts each."""
+    if step.get("kind") == "make" and kind == "start":
+        return t.cast("list[str]", step["services"])
+    return [str(step.get("service"))] if step.get("kind") == kind else []
 
 
 def init_jobs(name: str, tasks: t.Iterable[Task]) -> list[tuple[str, float, float, bool]]:
@@ -221,7 +229,7 @@ def service_failure(name: str, log: HostLog, at: t.Callable[[float], Event]) -> 
                     "fix": str(best.get("fix") or ""),
                 }
     for task in [*actions(name, "start", log.tasks), *actions(name, "init", log.tasks)]:
-        if task.failed:
+        if task.failed and (not task.unmade or name in task.unmade):
             return {**at(task.done), "reason": "the task failed: " + task.name, "kind": "task", "exit_code": None, "meaning": "", "fix": ""}
     return None
 
@@ -253,9 +261,12 @@ def windows(log: HostLog) -> list[tuple[float, float, float]]:
     """(time by the host's clock, earliest, latest by the controller's) of everything that must have happened while a task ran."""
     found = [(epoch(str(entry["ready"])), wait.begun, wait.done) for wait in log.waits for entry in wait.timeline]
     for task in log.tasks:
-        if task.action == MAKES and task.step.get("action") in STARTS and not task.failed:
-            seen = sight(str(task.step.get("service")), log.waits)
-            if seen and not seen.get("already") and task.step.get("service") not in log.restored:
+        # Where data are set aside, docker_container removes.
+        if task.failed or not (task.action == MAKES or (task.action == STARTS and not task.step.get("set_aside"))):
+            continue
+        for service in served(task.step, "start"):
+            seen = sight(service, log.waits)
+            if seen and not seen.get("already") and service not in log.restored:
                 found.append((epoch(str(seen["started"])), task.begun, task.done))
     return found
 

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 from ansible_collections.community.docker.plugins.modules import docker_container
+from ansible_collections.cozeops.studio.plugins.action.container_batch import ALWAYS
 from ansible_collections.cozeops.studio.plugins.module_utils import _files
 from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_CONFIG, options
 from ansible_collections.cozeops.studio.plugins.module_utils._definition import FIELDS, complete, hide
@@ -144,14 +143,6 @@ def docker(*arguments: str, text: str = "", check: bool = True) -> str:
     return done.stdout
 
 
-def task_arguments(container: Mapping[str, Any]) -> Data:
-    """The arguments of docker_container, as roles/service/tasks/recreate.yml has them for a container."""
-    tasks = DataLoader().load_from_file(str(ROOT / "roles/service/tasks/recreate.yml"), trusted_as_template=True)
-    arguments = next(task["community.docker.docker_container"] for task in tasks[0]["block"] if "community.docker.docker_container" in task)
-    found = Templar(loader=DataLoader(), variables={"service_container": container}).template(arguments)
-    return json.loads(json.dumps(found))
-
-
 class Stack:
     """One service's container and files on this machine, the plan for it and the oracle."""
 
@@ -192,7 +183,7 @@ class Stack:
 
     def docker_container(self, wish: Wish, check: bool, **more: Any) -> Data:
         model, service = self.resolve(wish)
-        arguments = {**task_arguments(options(model, service)), "_ansible_diff": True, **more}
+        arguments = {**ALWAYS, **options(model, service), "_ansible_diff": True, **more}
         return run_main(docker_container.main, self.capsys, arguments, check)
 
     def make(self, wish: Wish, **more: Any) -> None:

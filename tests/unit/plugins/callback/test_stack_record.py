@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.cozeops.studio.plugins.callback import stack_record
 from ansible_collections.cozeops.studio.plugins.callback.stack_record import CallbackModule, message
+from ansible_collections.cozeops.studio.plugins.module_utils._timeline import MAKES
 
 MODEL = {"name": "coze", "release": "0.5", "services": {"redis": {"image": "redis:8", "depends_on": {}}}}
 STEP = {"kind": "start", "service": "redis", "action": "recreate"}
@@ -79,7 +80,7 @@ def test_results_become_a_timeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     teller.task("cozeops.studio.stack_info", {"engine": {"version": "26.1"}, "images": {"redis:8": "sha256:1"}})
     teller.task("ansible.builtin.set_fact", {"ansible_facts": {"stack_model": MODEL}}, stack_model="{{ x }}")
     teller.task("cozeops.studio.stack_plan", {"plan": {"redis": {"action": "recreate", "why": []}}, "strangers": []})
-    teller.task("community.docker.docker_container", {"censored": "hidden"}, step=STEP)
+    teller.task(MAKES, {"containers": [{"name": "coze-redis", "failed": False}]}, step=STEP)
     teller.end(changed={"one": 1})
     found = left(tmp_path)
     assert (found["run"]["playbook"], found["run"]["limit"], found["run"]["outcome"]) == ("site.yml", "one", "changed")

@@ -18,7 +18,7 @@ def reason(name: str, current: str = "a", desired: str = "b") -> dict[str, str]:
 
 
 def test_filters_have_their_names() -> None:
-    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "schedule", "stack_name_of", "step_line", "untouched", "way_in"}
+    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "rounds", "schedule", "stack_name_of", "step_line", "untouched", "way_in"}
     assert names <= set(stack.FilterModule().filters())
 
 

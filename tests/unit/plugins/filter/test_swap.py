@@ -25,4 +25,15 @@ def test_containers_have_the_names_of_the_stack() -> None:
 
 
 def test_filters_have_their_names() -> None:
-    assert {"commits", "container_names", "swaps", "swap_outcome", "swap_after_swap", "swap_after_wait", "swap_report"} == set(swap.FilterModule().filters())
+    names = {"batch_failures", "commits", "container_names", "swaps", "swap_outcome", "swap_after_swap", "swap_after_wait", "swap_report"}
+    assert names == set(swap.FilterModule().filters())
+
+
+def test_of_a_batch_those_failed_that_could_not_be_made() -> None:
+    made = [{"name": "lab-mysql", "failed": False}, {"name": "lab-redis", "failed": True, "msg": "lab-redis could not be made: no image"}]
+    found = swap.batch_failures({"name": "lab"}, ["mysql", "redis"], {"failed": True, "containers": made})
+    assert found == {"redis": "lab-redis could not be made: no image"}
+
+
+def test_a_batch_that_did_not_begin_fails_all() -> None:
+    assert swap.batch_failures({"name": "lab"}, ["mysql", "redis"], {"failed": True, "msg": "no host"}) == {"mysql": "no host", "redis": "no host"}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._definition import 
     image_reference,
     in_waves,
     job_digest,
+    rounds,
     schedule,
     select,
     size_in_bytes,
@@ -255,6 +257,30 @@ def test_a_schedule_keeps_every_promise(stack: tuple[dict[str, t.Any], dict[str,
                 assert all(at < index for service, _job, at in inits if service == other), "%s starts after the jobs of %s" % (name, other)
     for service, _job, at in inits:
         assert starts.get(service, -1) < at, "a job of %s comes after its start" % service
+
+
+@given(stacks(), st.sets(st.sampled_from(SEED)))
+def test_rounds_are_the_schedule_with_starts_side_by_side(stack: tuple[dict[str, t.Any], dict[str, str], dict[str, t.Any]], swaps: set[str]) -> None:
+    services, actions, ledgers = stack
+    steps = schedule(services, actions, ledgers, {name: ["data/" + name] for name in list(services)[::3]})
+    found = rounds(steps, swaps)
+    alone = {step["service"]: step for step in steps if step["kind"] == "start"}
+
+    flat = [("start", name) if step["kind"] != "init" else ("init", step["job"]["name"]) for step in found for name in step.get("services", [""])]
+    assert flat == [("start", step["service"]) if step["kind"] == "start" else ("init", step["job"]["name"]) for step in steps], "the order is the same"
+    for step in found:
+        if step["kind"] == "start":
+            assert {**step, "services": [step["service"]]} == step
+            assert step["service"] in swaps or step["set_aside"] or step["action"] != "recreate"
+        elif step["kind"] == "make":
+            for name in step["services"]:
+                assert not (alone[name]["action"] != "recreate" or alone[name]["set_aside"] or name in swaps)
+                assert set(alone[name]["needs"]) <= set(step["needs"]), "all that it needs is waited for first"
+                assert not set(alone[name]["needs"]) & set(step["services"]), "no two need each other"
+            assert set(step["needs"]) == {other for name in step["services"] for other in alone[name]["needs"]}
+    for one, other in itertools.pairwise(found):
+        if one["kind"] == other["kind"] == "make":
+            assert set(alone[other["services"][0]]["needs"]) & set(one["services"]), "rounds are as long as they can be"
 
 
 @given(stacks())

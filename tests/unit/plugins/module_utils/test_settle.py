@@ -58,7 +58,7 @@ def test_a_service_that_was_not_swapped_has_nothing_to_go_back_to() -> None:
 
 
 def test_a_step_that_failed_sends_its_service_back_though_it_was_ready() -> None:
-    found = outcome("lab", ["mysql"], ["mysql"], {}, {"service": "mysql", "reason": "its init job failed"}, {})
+    found = outcome("lab", ["mysql"], ["mysql"], {}, {"mysql": "its init job failed"}, {})
     assert (found["back"], found["silent"]) == (["mysql"], ["mysql"])
 
 

@@ -5,15 +5,19 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils._ready import iso
 from ansible_collections.cozeops.studio.plugins.module_utils._timeline import (
     MAKES,
+    STARTS,
     HostLog,
     Task,
+    Wait,
     clock_offset,
     document,
     dump,
     phases,
     tidy,
+    windows,
     worst,
 )
 from ansible_collections.cozeops.studio.tests.unit.plugins.run_sample import BEGUN, RAN_BEFORE, SERVICES, host_log, run_log, step, timeline
@@ -87,6 +91,41 @@ def test_a_task_that_failed_is_a_reason_too() -> None:
     log.tasks.append(Task("cozeops.studio.service", "Make coze-web", MAKES, step("coze-web", action="recreate"), BEGUN + 17, BEGUN + 17.5, True))
     failed = services(document(run_log({"one": log})))["coze-web"]["failed"]
     assert (failed["reason"], failed["kind"], failed["s"]) == ("the task failed: Make coze-web", "task", 17.5)
+
+
+def making(*services: str) -> dict[str, Any]:
+    return {"kind": "make", "services": list(services), "needs": []}
+
+
+def test_containers_that_are_made_together_have_a_time_each() -> None:
+    log = host_log()
+    log.tasks = [task for task in log.tasks if not task.step.get("action")]
+    log.tasks.append(Task("cozeops.studio.service", "Make both", MAKES, making("mysql", "etcd"), BEGUN + 4.2, BEGUN + 8.9))
+    found = services(document(run_log({"one": log})))
+    assert [found[name]["created"]["s"] for name in ("mysql", "etcd")] == [4.2, 4.2]
+    assert found["mysql"]["started"]["s"] != found["etcd"]["started"]["s"]
+    assert found["coze-web"]["created"] is None
+
+
+def test_of_containers_that_are_made_together_only_those_failed_that_could_not_be_made() -> None:
+    log = host_log(fails=True)
+    log.waits = []
+    log.tasks.append(Task("cozeops.studio.service", "Make both", MAKES, making("mysql", "coze-web"), BEGUN + 17, BEGUN + 17.5, True, ["coze-web"]))
+    found = services(document(run_log({"one": log})))
+    assert (found["mysql"]["failed"], found["coze-web"]["failed"]["reason"]) == (None, "the task failed: Make both")
+
+
+def test_clocks_are_told_by_containers_that_were_made_together() -> None:
+    log = HostLog(tasks=[Task("", "", MAKES, making("a", "b"), BEGUN, BEGUN + 2)])
+    seen = [{"service": name, "started": iso(BEGUN + 61), "ready": iso(BEGUN + 62)} for name in ("a", "b")]
+    log.waits = [Wait(BEGUN + 2, BEGUN + 3, seen, [])]
+    assert windows(log) == [(BEGUN + 62, BEGUN + 2, BEGUN + 3)] * 2 + [(BEGUN + 61, BEGUN, BEGUN + 2)] * 2
+
+
+def test_a_container_that_is_removed_for_its_data_tells_no_clock() -> None:
+    log = HostLog(tasks=[Task("", "", STARTS, step("a", action="start", set_aside=["data/a"]), BEGUN, BEGUN + 2)])
+    log.waits = [Wait(BEGUN + 2, BEGUN + 3, [{"service": "a", "started": iso(BEGUN), "ready": iso(BEGUN + 1)}], [])]
+    assert len(windows(log)) == 1
 
 
 def test_an_init_job_that_failed_is_not_done() -> None:
