@@ -139,6 +139,7 @@ class ActionModule(ActionBase):
             "files": files,
             "directories": _files.directories(model["services"].values(), files, arguments["name"]),
             "exclusive": [spec["path"] for service in model["services"].values() for spec in service["trees"]],
+            "digest_key": resolved.values[DIGEST_KEY.key],
             "generated": resolved.decision.generated,
             "adopted": resolved.decision.adopted,
             "secrets": {secret.key: resolved.values[secret.key] for secret in resolved.wanted if not secret.in_env and secret is not DIGEST_KEY},

@@ -10,10 +10,14 @@ import tarfile
 import tempfile
 import typing as t
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 MODULE = "cozeops.studio.stack_render"
+
+
+def manifest(entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The files without their contents, as the host is told of them."""
+    return [{name: value for name, value in entry.items() if name not in ("src", "content")} for entry in entries]
 
 
 def content_of(entry: t.Mapping[str, t.Any]) -> bytes:
@@ -55,14 +59,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
         entries = {entry["path"]: entry for entry in self._task.args.get("files", [])}
-        manifest = [{name: value for name, value in entry.items() if name not in ("src", "content")} for entry in entries.values()]
-        arguments = {**self._task.args, "files": manifest, "show": bool(self._task.diff)}
-        empty = boolean(arguments.pop("empty", False))
-        if empty and entries and not self._task.check_mode:
-            # Nobody need be asked what a host lacks that has nothing.
-            result = self._send(arguments, list(entries.values()), task_vars)
-        else:
-            result = self._call(arguments, task_vars)
+        arguments = {**self._task.args, "files": manifest(entries.values()), "show": bool(self._task.diff)}
+        known = [entries[path] for path in arguments.get("needed") or [] if path in entries]
+        result = self._send(arguments, known, task_vars) if known and not self._task.check_mode else self._call(arguments, task_vars)
         needed = result.pop("needed", [])
         if needed and not result.get("failed") and not self._task.check_mode:
             result = self._send(arguments, [entries[path] for path in needed], task_vars)

@@ -101,20 +101,19 @@ def plan_lines(plan: t.Mapping[str, t.Any], strangers: t.Sequence[str] = ()) -> 
 def plan_report(
     model: t.Mapping[str, t.Any],
     planned: t.Mapping[str, t.Any],
-    rendered: t.Mapping[str, t.Any],
     info: t.Mapping[str, t.Any],
     resolved: t.Mapping[str, t.Any],
     update_images: bool = False,
 ) -> dict[str, t.Any]:
-    """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_render, stack_info and stack_model."""
+    """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_info and stack_model."""
     registry = model["image_source"] != "present"
     steps = schedule(model, planned["plan"], info["stack"]["data"])
     around = _plan_report.Around(
         jobs=[(step["service"], step["job"]["name"]) for step in steps if step["kind"] == "init"],
         images=missing_images(model, info["images"]) if registry else [],
         images_asked=registry and update_images,
-        differences=rendered["differences"],
-        files_changed=rendered["changed"],
+        differences=planned["files"]["differences"],
+        files_changed=planned["files"]["changed"],
         network="" if model["network"] in info["networks"] else model["network"],
         generated=resolved["generated"],
         adopted=resolved["adopted"],

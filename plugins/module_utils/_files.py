@@ -133,11 +133,7 @@ def tree_changes(service: Service) -> dict[str, str]:
 def directories(services: t.Iterable[Service], files: t.Iterable[FileEntry], stack: str) -> list[dict[str, t.Any]]:
     """Directories for stack_render, parents first: the stack's own, those of its files, and data directories with their stamps."""
     found: dict[str, dict[str, t.Any]] = {
-        ".": {"path": ".", "mode": "0700"},
-        "conf": {"path": "conf", "mode": "0755"},
-        "data": {"path": "data", "mode": "0755"},
-        "env": {"path": "env", "mode": "0700"},
-        "state": {"path": "state", "mode": "0700"},
+        path: root_directory(path, mode) for path, mode in ((".", "0700"), ("conf", "0755"), ("data", "0755"), ("env", "0700"), ("state", "0700"))
     }
     for service in services:
         # A folder that is empty in the source is mounted all the same, so it must be there.
@@ -156,8 +152,12 @@ def directories(services: t.Iterable[Service], files: t.Iterable[FileEntry], sta
     return [found[path] for path in sorted(found, key=lambda path: (path != ".", path))]
 
 
+def root_directory(path: str, mode: str) -> dict[str, t.Any]:
+    return {"path": path, "owner": 0, "group": 0, "mode": mode}
+
+
 def add_parents(found: dict[str, dict[str, t.Any]], path: str) -> None:
     parent = os.path.dirname(path)
     while parent:
-        found.setdefault(parent, {"path": parent, "mode": "0755"})
+        found.setdefault(parent, root_directory(parent, "0755"))
         parent = os.path.dirname(parent)

@@ -15,7 +15,7 @@ Entry = t.Mapping[str, t.Any]
 
 #: In the order of the last line; each with what was done to the service.
 VERBS = {"create": "created", "recreate": "recreated", "restart": "restarted", "reload": "reloaded", "start": "started", "commit": "proved again"}
-#: kind of a difference (of stack_render) -> what is done to the file
+#: kind of a difference (of stack_plan) -> what is done to the file
 FILE_VERBS = {"create": "written", "content": "changed", "remove": "removed", "attributes": "given other rights", "directory": "made as directories"}
 #: More names than this are no longer read.
 MOST_NAMES = 8
@@ -30,7 +30,7 @@ class Around(t.NamedTuple):
     images: t.Sequence[str] = ()
     #: Whether the registry is asked for all of them, so that nobody can know what comes.
     images_asked: bool = False
-    #: [{"path", "kind"}], as stack_render returns them
+    #: [{"path", "kind"}], as stack_plan returns them
     differences: t.Sequence[Entry] = ()
     #: Whether there is anything else to be done to files: stamps of data directories.
     files_changed: bool = False

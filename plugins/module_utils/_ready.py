@@ -36,6 +36,7 @@ INTERVAL = 0.1  # between two attempts at one service
 EXEC_INTERVAL = 0.5  # a command in the container costs it more than a packet
 INSPECT_INTERVAL = 1.0  # while the process lives; a process that is gone is looked up at once
 LINGER = 0.5  # a slice waits this long for more news after the first
+FIRST_LOOK = 0.5  # a wait that is over at once gives every other service this long to be looked at
 LONG_RUNNING = 60.0  # a container that ran longer than this before the call was not started for it
 LINE_LIMIT = 500
 
@@ -247,11 +248,13 @@ def wait(
     """
     stop = threading.Event()
     names = set(until)
+    looked: set[str] = set()
     known = {watch.name for watch in watches if watch.ready is not None}
 
     def body(watch: Watch) -> None:
         while not stop.is_set() and watch.ready is None and watch.failure is None:
             look(watch, engine, lambda key: env(watch.name, key))
+            looked.add(watch.name)
             if once:
                 return
             stop.wait(_pause(watch))
@@ -261,13 +264,18 @@ def wait(
         thread.start()
     entered, news = time.time(), 0.0
     while True:
+        all_looked = len(looked) == len(threads)
         seen = [copy.copy(watch) for watch in watches]
         _recheck(seen, watches, engine)
         now = time.time()
         if once and not any(thread.is_alive() for thread in threads):
             seen = [copy.copy(watch) for watch in watches]
             break
-        if _finished(seen, names) or overdue(seen, names, begun, timeout, now):
+        failed = any(watch.failure for watch in seen)
+        if failed or overdue(seen, names, begun, timeout, now):
+            break
+        # What is ready besides need not be waited for the next time.
+        if _all_ready(seen, names) and (all_looked or now - entered >= FIRST_LOOK):
             break
         if not news and any(watch.ready is not None and watch.name not in known for watch in seen):
             news = now
@@ -278,9 +286,8 @@ def wait(
     return seen
 
 
-def _finished(watches: Iterable[Watch], until: set[str]) -> bool:
-    every = list(watches)
-    return any(watch.failure for watch in every) or all(watch.ready is not None for watch in every if watch.name in until)
+def _all_ready(watches: Iterable[Watch], until: set[str]) -> bool:
+    return all(watch.ready is not None for watch in watches if watch.name in until)
 
 
 def _recheck(seen: Sequence[Watch], watches: Sequence[Watch], engine: Engine) -> None:

@@ -174,6 +174,11 @@ exclusive:
   type: list
   elements: str
   sample: [conf/coze-server/resources]
+digest_key:
+  description: The key of all digests in the model and in the files. It is a secret.
+  returned: success
+  type: str
+  sample: 5f1d7a84db00d2fce00b31a7fc73224f
 checks:
   description: What was checked, whatever came of it.
   returned: success

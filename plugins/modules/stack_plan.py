@@ -16,6 +16,9 @@ description:
   - Nothing is changed, in check mode or out of it. What is told is what the role service then does.
   - A host without an Engine needs everything.
 attributes:
+  action:
+    support: full
+    description: The action plugin keeps the contents of files on the controller.
   check_mode:
     support: full
     description: The module only reads.
@@ -56,6 +59,25 @@ options:
     type: list
     elements: dict
     required: true
+  directories:
+    description: Directories of the stack, as M(cozeops.studio.stack_render) takes them, with all their options.
+    type: list
+    elements: dict
+    default: []
+  files:
+    description: Files of the stack, as M(cozeops.studio.stack_render) takes them, with all their options. Without them only those of services are compared.
+    type: list
+    elements: dict
+    default: []
+  exclusive:
+    description: Trees in which every file is the stack's.
+    type: list
+    elements: str
+    default: []
+  key:
+    description: The key of all digests. By default the one that the host keeps with the stack's secrets.
+    type: str
+    default: ''
   update_images:
     description: Whether a tag that means another image by now is a reason to recreate. Else it is only told.
     type: bool
@@ -94,6 +116,13 @@ strangers:
   type: list
   elements: str
   sample: ["coze-old"]
+files:
+  description:
+    - How the stack's files and directories differ, as M(cozeops.studio.stack_render) would return it, whether there is anything to be done to them, and
+      the files whose contents the host lacks.
+  returned: always
+  type: dict
+  sample: {"changed": true, "differences": [{"path": "conf/motd", "kind": "create"}], "needed": ["conf/motd"]}
 ready:
   description: Services that need nothing and are ready. Why another is not, M(cozeops.studio.stack_ready) tells.
   returned: when O(probe) is true
@@ -121,6 +150,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._plan import file_r
 from ansible_collections.cozeops.studio.plugins.module_utils._ready import Watch, epoch, timeline_entry, wait
 from ansible_collections.cozeops.studio.plugins.module_utils._ready_engine import DockerEngine
 from ansible_collections.cozeops.studio.plugins.module_utils._redact import read_env
+from ansible_collections.cozeops.studio.plugins.module_utils._render import compare
 from ansible_collections.cozeops.studio.plugins.module_utils._swap import previous_name
 
 LOOK_SECONDS = 3.0
@@ -235,15 +265,23 @@ def main() -> None:
                 },
             },
             "services": {"type": "list", "elements": "dict", "required": True},
+            "directories": {"type": "list", "elements": "dict", "default": []},
+            "files": {"type": "list", "elements": "dict", "default": []},
+            "exclusive": {"type": "list", "elements": "str", "default": []},
+            "key": {"type": "str", "default": "", "no_log": True},
             "update_images": {"type": "bool", "default": False},
             "probe": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     model, services = module.params["model"], module.params["services"]
-    key = _host.env_values(model["root"], ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
+    key = module.params["key"] or _host.env_values(model["root"], ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
     others: list[str] = []
     seen: dict[str, t.Any] = {"ready": [], "timeline": []} if module.params["probe"] else {}
+    try:
+        files = compare(model["root"].rstrip("/"), module.params, key)
+    except (OSError, ValueError) as exc:
+        module.fail_json(msg=str(exc))
     try:
         client = connect()
         containers = labels_by_name(client)
@@ -259,6 +297,7 @@ def main() -> None:
         changed=not all(needs_nothing(entry) for entry in plan.values()),
         plan=plan,
         strangers=others,
+        files={"changed": files.changed, "differences": files.differences, "needed": files.needed},
         **seen,
         diff={"before": as_text(model, plan, "current"), "after": as_text(model, plan, "desired")},
     )

@@ -103,11 +103,17 @@ options:
     type: list
     elements: str
     default: []
-  empty:
+  key:
+    description: The key of the digests. By default the one that the host keeps with the stack's secrets.
+    type: str
+    default: ''
+  needed:
     description:
-      - Whether the host is known to have none of the files, so that all are sent at once. Files that it has are left as they are all the same.
-    type: bool
-    default: false
+      - Files that the host is known to lack, as M(cozeops.studio.stack_plan) tells them in RV(cozeops.studio.stack_plan#module:files). They are sent at once,
+        without asking first.
+    type: list
+    elements: str
+    default: []
   archive:
     description: Set by the action plugin - path of the archive with the contents on the host.
     type: path
@@ -140,7 +146,6 @@ differences:
 """
 
 import os
-import stat
 import tarfile
 import tempfile
 import typing as t
@@ -148,72 +153,13 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils import _host
-from ansible_collections.cozeops.studio.plugins.module_utils._digest import canonical, keyed
-
-Entry = t.Mapping[str, t.Any]
-LARGEST_SHOWN = 100_000
-
-
-def attributes_differ(path: str, entry: Entry) -> bool:
-    info = os.lstat(path)
-    return (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) != (entry["owner"], entry["group"], int(entry["mode"], 8))
+from ansible_collections.cozeops.studio.plugins.module_utils._digest import canonical
+from ansible_collections.cozeops.studio.plugins.module_utils._render import SPEC, Entry, compare, compare_directory, stamp_is_due
 
 
 def set_attributes(path: str, entry: Entry) -> None:
     os.chown(path, entry["owner"], entry["group"])
     os.chmod(path, int(entry["mode"], 8))
-
-
-def text_of(path: str) -> str | None:
-    """The file as text, if it is short and one."""
-    try:
-        with open(path, "rb") as handle:
-            data = handle.read(LARGEST_SHOWN + 1)
-        return data.decode() if len(data) <= LARGEST_SHOWN else None
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def compare_file(root: str, entry: Entry, key: str, show: bool) -> dict[str, t.Any] | None:
-    """What differs about one file, or None."""
-    path = os.path.join(root, entry["path"])
-    if os.path.isdir(path) and not os.path.islink(path):
-        raise ValueError("%s is a directory, and a file is to be there. Docker makes one where a mounted file is missing: remove it if it is empty." % path)
-    if not os.path.lexists(path):
-        return {"path": entry["path"], "kind": "create", "secret": entry["secret"]}
-    same = False
-    if key and not os.path.islink(path):
-        with open(path, "rb") as handle:
-            same = keyed(key, handle.read()) == entry["digest"]
-    if not same:
-        before = text_of(path) if show and not entry["secret"] else None
-        return {"path": entry["path"], "kind": "content", "secret": entry["secret"], "before": before}
-    if attributes_differ(path, entry):
-        return {"path": entry["path"], "kind": "attributes", "secret": entry["secret"]}
-    return None
-
-
-def compare_directory(root: str, entry: Entry) -> dict[str, t.Any] | None:
-    path = os.path.normpath(os.path.join(root, entry["path"]))
-    if not os.path.isdir(path):
-        if os.path.lexists(path):
-            raise ValueError("%s is a file, and a directory is to be there. Move it away." % path)
-        return {"path": entry["path"], "kind": "directory"}
-    if attributes_differ(path, entry):
-        return {"path": entry["path"], "kind": "attributes"}
-    return None
-
-
-def strangers(root: str, trees: t.Sequence[str], files: t.Collection[str]) -> list[dict[str, t.Any]]:
-    """Files of exclusive trees that are not wanted."""
-    found = []
-    for tree in trees:
-        for folder, _folders, names in os.walk(os.path.join(root, tree)):
-            for name in names:
-                path = os.path.relpath(os.path.join(folder, name), root)
-                if path not in files:
-                    found.append({"path": path, "kind": "remove"})
-    return sorted(found, key=lambda difference: difference["path"])
 
 
 def write(path: str, data: bytes, entry: Entry) -> None:
@@ -247,30 +193,25 @@ def stamp(root: str, entry: Entry) -> None:
     write(mark, text.encode() + b"\n", {"owner": 0, "group": 0, "mode": "0600"})
 
 
-def stamp_is_due(root: str, entry: Entry) -> bool:
-    """True for a data directory that holds nothing, and whose stamp is missing, another stack's, or speaks of things that were done."""
-    path = os.path.join(root, entry["path"])
-    mark = _host.load_json(os.path.join(os.path.dirname(path), ".%s.json" % os.path.basename(path)))
-    empty = not os.path.isdir(path) or not os.listdir(path)
-    if not empty:
-        return False
-    return not isinstance(mark, dict) or bool(mark.get("init")) or mark.get("stack") != entry["stamp"]["stack"]
+def unpack(archive: str | None) -> dict[str, bytes]:
+    """path -> content of the files in the archive."""
+    contents: dict[str, bytes] = {}
+    if archive:
+        with tarfile.open(archive) as members:
+            for member in members:
+                stream = members.extractfile(member)
+                if stream is not None:
+                    contents[member.name] = stream.read()
+    return contents
 
 
-def apply(root: str, params: t.Mapping[str, t.Any], differences: list[dict[str, t.Any]]) -> None:
+def apply(root: str, params: t.Mapping[str, t.Any], differences: list[dict[str, t.Any]], contents: t.Mapping[str, bytes]) -> None:
     by_path = {entry["path"]: entry for entry in params["files"]}
     for entry in params["directories"]:
         if compare_directory(root, entry):
             make_directory(root, entry)
         if entry["stamp"] and stamp_is_due(root, entry):
             stamp(root, entry)
-    contents: dict[str, bytes] = {}
-    if params["archive"]:
-        with tarfile.open(params["archive"]) as archive:
-            for member in archive:
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    contents[member.name] = stream.read()
     for difference in differences:
         path = os.path.join(root, difference["path"])
         if difference["kind"] == "remove":
@@ -286,35 +227,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "required": True},
-            "directories": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "owner": {"type": "int", "default": 0},
-                    "group": {"type": "int", "default": 0},
-                    "mode": {"type": "str", "default": "0755"},
-                    "stamp": {"type": "dict"},
-                },
-            },
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "src": {"type": "str"},
-                    "content": {"type": "str"},
-                    "digest": {"type": "str", "required": True},
-                    "owner": {"type": "int", "default": 0},
-                    "group": {"type": "int", "default": 0},
-                    "mode": {"type": "str", "default": "0644"},
-                    "secret": {"type": "bool", "default": False},
-                },
-            },
-            "exclusive": {"type": "list", "elements": "str", "default": []},
-            "empty": {"type": "bool", "default": False},
+            **SPEC,
+            "key": {"type": "str", "default": "", "no_log": True},
+            "needed": {"type": "list", "elements": "str", "default": []},
             "archive": {"type": "path"},
             "show": {"type": "bool", "default": False},
         },
@@ -322,21 +237,17 @@ def main() -> None:
     )
     params = module.params
     root = params["root"].rstrip("/")
-    key = _host.env_values(root, ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
+    key = params["key"] or _host.env_values(root, ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
     try:
-        found = [compare_directory(root, entry) for entry in params["directories"]]
-        found += [compare_file(root, entry, key, params["show"]) for entry in params["files"]]
-        differences = [difference for difference in found if difference is not None]
-        differences += strangers(root, params["exclusive"], {entry["path"] for entry in params["files"]})
-        stamps = any(entry["stamp"] and stamp_is_due(root, entry) for entry in params["directories"])
-        needed = [difference["path"] for difference in differences if difference["kind"] in ("create", "content")]
-        # Without the contents that are needed this call only tells; the action plugin calls again with the archive.
-        wanting = needed and not params["archive"]
-        if (differences or stamps) and not wanting and not module.check_mode:
-            apply(root, params, differences)
+        found = compare(root, params, key, params["show"])
+        contents = unpack(params["archive"])
+        # Without all contents that are needed this call only tells; the action plugin calls again with an archive of them.
+        wanting = not contents.keys() >= set(found.needed)
+        if found.changed and not wanting and not module.check_mode:
+            apply(root, params, found.differences, contents)
     except (OSError, ValueError, tarfile.TarError) as exc:
         module.fail_json(msg=str(exc))
-    module.exit_json(changed=bool(differences or stamps), differences=differences, needed=needed if wanting else [])
+    module.exit_json(changed=found.changed, differences=found.differences, needed=found.needed if wanting else [])
 
 
 if __name__ == "__main__":

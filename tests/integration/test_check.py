@@ -33,13 +33,13 @@ MESSAGE = r"\s+msg: would (?P<action>create|recreate|restart|reload|start|run th
 DONE = {
     **BOTH,
     r"Make the stack's network": "network",
-    r"(?:Make|Start or restart) the container coze-(\S+)": "touched",
+    r"(?:Make the containers -|Start or restart the container) coze-(.+)": "touched",
     # Where the container makes way for a new one it is first put aside, and goes when that is proved: two halves of what is told as one.
     r"Put the earlier container aside - coze-(\S+)": "touched",
     r"Remove the earlier containers - .*": "",
     r"Make the bucket and upload the icons": "run the init job bucket_seed",
 }
-ACTION = r"Take the action of the plan - (?P<action>\S+) (?P<what>\S+)"
+ACTION = r"Take the action of the plan - (?P<action>\S+) (?P<what>.+)"
 
 
 class Account(NamedTuple):
@@ -58,10 +58,10 @@ def things_of(run: Run, table: dict[str, str]) -> set[str]:
         if re.match(r"changed: \[", line):
             match, thing = next(((match, thing) for pattern, thing in table.items() for match in [re.fullmatch(pattern, task)] if match), (None, ""))
             assert match is not None, f"a task reports a change, and no table knows it: {task}\n{run}"
-            found.add(" ".join([thing, *match.groups()]))
+            found |= {f"{thing} {what}".rstrip() for what in re.split(r", (?:coze-)?", "".join(match.groups()))}
         words = re.match(MESSAGE, line) if task == "Tell what would be done" else re.fullmatch(ACTION, task) if header else None
         if words:
-            found.add("{action} {what}".format(**words.groupdict()))
+            found |= {f"{words['action']} {what}" for what in words["what"].split(", ")}
     # What was to be done to a service is told with its action; that it was done, by a task that reports a change.
     touched = {thing.split()[1] for thing in found if thing.startswith("touched ")}
     acted = {thing.split()[1] for thing in found if thing.split(" ")[0] in ("recreate", "restart", "start")}

@@ -81,15 +81,23 @@ def test_a_run_asks_first_and_sends_what_is_needed_once(play: Play) -> None:
     assert (play.root / "conf" / "a").read_text() == "text\n"
 
 
-def test_a_host_that_has_nothing_is_sent_everything_unasked(play: Play) -> None:
-    assert (play(a_file("conf/a"), check=True, empty=True)["changed"], len(play.calls), play.modes) == (True, 1, [])
-    result = play(a_file("conf/a"), empty=True)
+def test_a_host_is_sent_unasked_what_it_is_known_to_lack(play: Play) -> None:
+    needed = ["state/secrets.env", "conf/a"]
+    assert (play(a_file("conf/a"), check=True, needed=needed)["changed"], len(play.calls), play.modes) == (True, 1, [])
+    result = play(a_file("conf/a"), needed=needed)
     assert (result["changed"], len(play.calls), bool(play.calls[0].get("archive"))) == (True, 1, True)
     assert (play.root / "conf" / "a").read_text() == "text\n"
-    # Were it not empty after all, what is right stays.
+    # What it has after all stays.
     before = (play.root / "conf" / "a").stat()
-    assert [each["path"] for each in play(a_file("conf/a"), a_file("conf/b"), empty=True)["differences"]] == ["conf/b"]
+    assert [each["path"] for each in play(a_file("conf/a"), a_file("conf/b"), needed=["conf/a", "conf/b"])["differences"]] == ["conf/b"]
     assert (play.root / "conf" / "a").stat() == before
+
+
+def test_what_a_host_lacks_besides_is_asked_for(play: Play) -> None:
+    play()
+    result = play(a_file("conf/a"), a_file("conf/b"), needed=["conf/b", "conf/unknown"])
+    assert [each["path"] for each in result["differences"]] == ["conf/a", "conf/b"]
+    assert (len(play.calls), (play.root / "conf" / "a").read_text(), (play.root / "conf" / "b").read_text()) == (2, "text\n", "text\n")
 
 
 def test_a_run_that_has_nothing_to_do_is_one_call(play: Play) -> None:

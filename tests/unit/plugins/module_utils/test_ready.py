@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.cozeops.studio.plugins.module_utils import _ready
 from ansible_collections.cozeops.studio.plugins.module_utils._ready import (
+    FIRST_LOOK,
     EngineTrouble,
     Watch,
     counted_from,
@@ -190,6 +191,28 @@ def test_it_ends_when_those_of_until_are_ready_and_tells_of_the_others() -> None
     assert seen["b"].ready
     assert seen["c"].ready is None
     assert seen["c"].reason == "c ended with 1: not yet"
+
+
+def slow(seconds: float) -> Answer:
+    """Passes, but takes its time."""
+
+    def look() -> tuple[int, str]:
+        time.sleep(seconds)
+        return ok()
+
+    return look
+
+
+def test_it_looks_at_each_once_before_it_ends() -> None:
+    engine = FakeEngine({"c-a": inspected(), "c-b": inspected()}, {"a": ok, "b": slow(0.2)})
+    assert go([watch("a"), watch("b")], engine, until=["a"])["b"].ready
+
+
+def test_a_look_that_takes_long_does_not_keep_it() -> None:
+    engine = FakeEngine({"c-a": inspected(), "c-b": inspected()}, {"a": ok, "b": slow(FIRST_LOOK + 2)})
+    begun = time.monotonic()
+    assert go([watch("a"), watch("b")], engine, until=["a"])["b"].ready is None
+    assert FIRST_LOOK <= time.monotonic() - begun < FIRST_LOOK + 1
 
 
 def test_steps_pass_in_order_and_only_once() -> None:

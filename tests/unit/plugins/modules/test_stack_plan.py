@@ -314,3 +314,38 @@ def test_nothing_is_looked_at_unasked(host: Host) -> None:
 def test_without_an_engine_nothing_is_ready(host: Host) -> None:
     host.engine = None
     assert host.plan(service_of(), check=True, probe=True)["ready"] == []
+
+
+# --- the stack's own files
+
+
+def entry_of(text: str) -> dict[str, Any]:
+    return {"path": "conf/x", "digest": keyed(KEY, text), "owner": os.getuid(), "group": os.getgid(), "mode": "0644", "secret": False}
+
+
+def test_files_are_compared_as_a_run_would_write_them(host: Host) -> None:
+    host.runs(service_of())
+    host.write("conf/x", "text", age=10)
+    (host.root / "conf/x").chmod(0o644)
+    assert host.plan(service_of(), files=[entry_of("text")])["files"] == {"changed": False, "differences": [], "needed": []}
+    result = host.plan(service_of(), files=[entry_of("other")])
+    (difference,) = result["files"]["differences"]
+    assert (difference["path"], difference["kind"], result["files"]["changed"], result["files"]["needed"]) == ("conf/x", "content", True, ["conf/x"])
+    # Files that no service reads are no reason to touch one.
+    assert result["plan"]["mysql"]["action"] == "none"
+
+
+def test_the_key_of_the_digests_may_be_another_one_than_the_host_has(host: Host) -> None:
+    """It was lost there, say: its files are as wanted all the same."""
+    host.runs(service_of())
+    host.write("conf/x", "text", age=10)
+    (host.root / "conf/x").chmod(0o644)
+    (host.root / "state" / "secrets.env").unlink()
+    result = host.plan(service_of(), files=[entry_of("text")], key=KEY)
+    assert (result["files"]["changed"], result["plan"]["mysql"]["action"]) == (False, "none")
+
+
+def test_a_directory_where_a_file_has_to_be_is_an_error(host: Host) -> None:
+    (host.root / "conf/x").mkdir()
+    result = host.plan(service_of(), files=[entry_of("text")])
+    assert result["failed"] and "conf/x is a directory, and a file is to be there" in result["msg"]
