@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import contextvars
-import copy
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.cozeops.studio.plugins.plugin_utils._apart import apart, submit
 
 MODULE = "community.docker.docker_container"
 SPEC: dict[str, t.Any] = {"containers": {"type": "list", "elements": "dict", "required": True}}
@@ -36,20 +35,9 @@ class ActionModule(ActionBase):
         _validation, arguments = self.validate_argument_spec(SPEC)
         containers = arguments["containers"]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            # Ansible keeps what it is doing in context variables, which a thread does not have by itself.
-            made = [pool.submit(contextvars.copy_context().run, self._apart()._make, container, task_vars) for container in containers]
+            # What the module says has the container's environment in it.
+            made = [submit(pool, apart(self, silent=True)._make, container, task_vars) for container in containers]
         return summary([each.result() for each in made])
-
-    def _apart(self) -> ActionModule:
-        """This action with a connection object of its own, which notes in itself what it is doing; the SSH connection behind it is shared."""
-        twin = copy.copy(self)
-        twin._connection = copy.copy(self._connection)
-        twin._connection._shell = copy.copy(self._connection._shell)
-        twin._connection.become = copy.copy(self._connection.become)
-        # What the module says has the container's environment in it, and with -vvv a connection shows all that it hears.
-        twin._play_context = twin._connection._play_context = copy.copy(self._play_context)
-        twin._play_context.no_log = True
-        return twin
 
     def _make(self, container: t.Mapping[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
         result = self._execute_module(module_name=MODULE, module_args={**ALWAYS, **container}, task_vars=task_vars)

@@ -18,6 +18,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+from ansible.utils.display import Display
 from ansible_collections.cozeops.studio.plugins.module_utils import (
     _check,
     _definition,
@@ -30,6 +31,9 @@ from ansible_collections.cozeops.studio.plugins.module_utils import (
     _stack_env,
     _variables,
 )
+from ansible_collections.cozeops.studio.plugins.module_utils._archive import ArchiveError
+from ansible_collections.cozeops.studio.plugins.module_utils._archive_cache import ReadOnce
+from ansible_collections.cozeops.studio.plugins.module_utils._archive_index import choose, due, index
 from ansible_collections.cozeops.studio.plugins.module_utils._container import env_file, options
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import canonical, config_digest, keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._env_file import MASK, EnvError, EnvResult, decode, expand_value, mask, override_strings, render
@@ -46,6 +50,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils._model_lint import 
 FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+display = Display()
+
 DIGEST_KEY = _secrets.Secret("STACK_DIGEST_KEY", size=64, in_env=False)
 
 SPEC: dict[str, t.Any] = {
@@ -64,7 +70,8 @@ SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "str", "default": []},
     "images": {"type": "dict", "default": {}},
     "image_prefix": {"type": "str", "default": ""},
-    "image_source": {"type": "str", "default": "registry", "choices": ["registry", "present"]},
+    "image_source": {"type": "str", "default": "registry", "choices": ["registry", "present", "archive"]},
+    "archive_dir": {"type": "str", "default": ""},
     "network": {"type": "str", "required": True},
     "log_options": {"type": "dict", "default": {}},
     "entry": {"type": "dict", "required": True},
@@ -126,6 +133,8 @@ class ActionModule(ActionBase):
             _definition.size_in_bytes(arguments["disk_min"], "stack_disk_min") or 0,
             arguments["peers"],
         )
+        archive_check, images_due = self._archives(model)
+        checks += archive_check
         enforce = arguments["preflight"] == "enforce"
         problems = _check.sentences(checks, _check.FAIL)
         if problems and enforce:
@@ -139,6 +148,7 @@ class ActionModule(ActionBase):
             "files": files,
             "directories": _files.directories(model["services"].values(), files, arguments["name"]),
             "exclusive": [spec["path"] for service in model["services"].values() for spec in service["trees"]],
+            "images_due": images_due,
             "digest_key": resolved.values[DIGEST_KEY.key],
             "generated": resolved.decision.generated,
             "adopted": resolved.decision.adopted,
@@ -149,6 +159,27 @@ class ActionModule(ActionBase):
             # A report has them as rows of its table.
             "warnings": [*warnings, *(_check.sentences(checks, _check.WARN) if enforce else [])],
         }
+
+    def _archives(self, model: t.Mapping[str, t.Any]) -> tuple[list[_check.Check], list[str]]:
+        """(what there is to say of the archives, images that the host may lack), if that is where images come from."""
+        if self.arguments["image_source"] != "archive":
+            return [], []
+        directory = self.arguments["archive_dir"]
+        if not directory:
+            cure = "Set stack_archive_dir to a bundle, or to a directory of image archives, on the controller."
+            return [_check.fail("image", "images", "stack_image_source is archive, and stack_archive_dir is not set.", cure)], []
+        wanted = list(dict.fromkeys(service["image"] for service in model["services"].values()))
+        reader = ReadOnce()
+        try:
+            places = choose(index(self._loader.path_dwim(directory), wanted, reader), wanted)
+        except ArchiveError as exc:
+            return [_check.fail("image", "images", "stack_archive_dir: " + str(exc), "")], []
+        finally:
+            for warning in reader.save():
+                display.vvv(warning)
+        images = due(places, self.arguments["facts"]["images"])
+        found = "all %d are in %s; %s" % (len(wanted), directory, "%d may have to be loaded" % len(images) if images else "the host has them")
+        return [_check.ok("image", "images", found)], images
 
     # -- what the operator wrote
 

@@ -105,7 +105,8 @@ class CallbackModule(CallbackBase):
         step = task.get_vars().get("service_step")
         role = task._role.get_name() if task._role else ""
         action = str(task.resolved_action or task.action)
-        name = task.get_name(include_role_fqcn=False)
+        # Not the task's own get_name, which takes other arguments where a role is included.
+        name = " : ".join(part for part in (role.rsplit(".", 1)[-1], task.name or task.action) if part)
         unmade = [self._service(log, entry["name"]) for entry in result.result.get("containers") or [] if entry["failed"]] if action == MAKES else []
         log.tasks.append(Task(role, name, action, step if isinstance(step, dict) else {}, begun, now, failed, unmade))
         if failed:

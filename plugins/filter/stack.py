@@ -106,14 +106,15 @@ def plan_report(
     update_images: bool = False,
 ) -> dict[str, t.Any]:
     """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_info and stack_model."""
-    registry = model["image_source"] != "present"
+    registry = model["image_source"] == "registry"
     steps = schedule(model, planned["plan"], info["stack"]["data"])
     around = _plan_report.Around(
         jobs=[(step["service"], step["job"]["name"]) for step in steps if step["kind"] == "init"],
-        images=missing_images(model, info["images"]) if registry else [],
+        images=missing_images(model, info["images"]) if registry else planned["loading"],
+        images_loaded=not registry,
         images_asked=registry and update_images,
         differences=planned["files"]["differences"],
-        files_changed=planned["files"]["changed"],
+        files_changed=planned["files"]["outdated"],
         network="" if model["network"] in info["networks"] else model["network"],
         generated=resolved["generated"],
         adopted=resolved["adopted"],

@@ -28,6 +28,8 @@ class Around(t.NamedTuple):
     #: (service, init job)
     jobs: t.Sequence[tuple[str, str]] = ()
     images: t.Sequence[str] = ()
+    #: Whether they come from archives.
+    images_loaded: bool = False
     #: Whether the registry is asked for all of them, so that nobody can know what comes.
     images_asked: bool = False
     #: [{"path", "kind"}], as stack_plan returns them
@@ -100,10 +102,14 @@ def file_lines(differences: t.Sequence[Entry]) -> list[str]:
     return lines
 
 
+def images_verb(around: Around) -> str:
+    return "loaded" if around.images_loaded else "pulled"
+
+
 def around_lines(around: Around) -> list[str]:
     told = {
         "engine": "would be installed and started (%s)" % around.engine if around.engine else "",
-        "images": "would be pulled: %s" % ", ".join(around.images) if around.images else "",
+        "images": "would be %s: %s" % (images_verb(around), ", ".join(around.images)) if around.images else "",
         "network": "%s would be made" % around.network if around.network else "",
         "secrets": "; ".join(
             text % ", ".join(keys) for text, keys in (("would be made: %s", around.generated), ("read back from the host: %s", around.adopted)) if keys
@@ -124,7 +130,7 @@ def summary_of(verbs: t.Sequence[str], around: Around) -> str:
     parts = [(counted(number, "service") if what == next(iter(told)) else str(number), VERBS[what]) for what, number in told.items()]
     more = (
         (around.engine, "the Engine", "installed"),
-        (around.images, counted(len(around.images), "image"), "pulled"),
+        (around.images, counted(len(around.images), "image"), images_verb(around)),
         (around.network, "the network", "made"),
         (around.generated, counted(len(around.generated), "secret"), "made"),
         (around.adopted, counted(len(around.adopted), "secret"), "read back"),

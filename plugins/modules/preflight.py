@@ -41,7 +41,7 @@ options:
   image_source:
     description:
       - Where they come from. With V(registry), those that the host lacks are looked for there. With V(present), they have to be on the host.
-      - With V(archive) nothing is checked, and a row says so.
+      - With V(archive) nothing is checked here. M(cozeops.studio.stack_model) looks into archives.
     type: str
     choices: [registry, present, archive]
     default: registry
@@ -274,11 +274,8 @@ def gateway_of(network: t.Mapping[str, t.Any]) -> str | None:
 
 def image_jobs(given: t.Mapping[str, t.Any], host: Host) -> t.Iterator[Job]:
     references = sorted(set(given["images"]))
-    if not references:
-        return
-    if given["image_source"] == "archive":
-        row = ok("image", "images", "not checked: they come from archives, which are read when they are loaded")
-        yield (lambda: row), row
+    # Archives are on the controller, where the stack model has looked into them.
+    if not references or given["image_source"] == "archive":
         return
     if given["image_source"] == "present" and host.client is None:
         cure = "The Engine that is installed will have none: load them before the stack is deployed, or set stack_image_source to registry."

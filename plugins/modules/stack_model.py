@@ -99,8 +99,12 @@ options:
   image_source:
     description: Where images come from.
     type: str
-    choices: [registry, present]
+    choices: [registry, present, archive]
     default: registry
+  archive_dir:
+    description: Bundle or directory of image archives on the controller, if that is where images come from.
+    type: str
+    default: ''
   network:
     description: Name of the stack's network.
     type: str
@@ -174,6 +178,12 @@ exclusive:
   type: list
   elements: str
   sample: [conf/coze-server/resources]
+images_due:
+  description: Images of archives that the host may lack.
+  returned: success
+  type: list
+  elements: str
+  sample: ["mysql:8.4.5"]
 digest_key:
   description: The key of all digests in the model and in the files. It is a secret.
   returned: success

@@ -82,6 +82,11 @@ options:
     description: Whether a tag that means another image by now is a reason to recreate. Else it is only told.
     type: bool
     default: false
+  loading:
+    description: Images that are about to be loaded, so that what the host has under their names does not count.
+    type: list
+    elements: str
+    default: []
   probe:
     description:
       - Whether to look, once, if the services that need nothing are ready, as M(cozeops.studio.stack_ready) would. It saves that module a call where nothing
@@ -116,13 +121,19 @@ strangers:
   type: list
   elements: str
   sample: ["coze-old"]
+loading:
+  description: As given.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 files:
   description:
     - How the stack's files and directories differ, as M(cozeops.studio.stack_render) would return it, whether there is anything to be done to them, and
       the files whose contents the host lacks.
   returned: always
   type: dict
-  sample: {"changed": true, "differences": [{"path": "conf/motd", "kind": "create"}], "needed": ["conf/motd"]}
+  sample: {"outdated": true, "differences": [{"path": "conf/motd", "kind": "create"}], "needed": ["conf/motd"]}
 ready:
   description: Services that need nothing and are ready. Why another is not, M(cozeops.studio.stack_ready) tells.
   returned: when O(probe) is true
@@ -196,9 +207,10 @@ def image_of(client: t.Any, reference: str) -> dict[str, t.Any] | None:
 
 
 def decide(
-    client: t.Any, model: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any], key: str, update_images: bool, names: t.Collection[str]
+    client: t.Any, params: t.Mapping[str, t.Any], service: t.Mapping[str, t.Any], key: str, names: t.Collection[str]
 ) -> dict[str, t.Any]:
     """The entry of one service. ``names`` are those of all containers on the host."""
+    model, update_images = params["model"], params["update_images"]
     root = model["root"]
     wanted = options(model, service)
     inspect = inspect_or_none(client, wanted["name"])
@@ -209,7 +221,7 @@ def decide(
     found.update({path: file_state(root, path, key) for path in service["file_digests"] if path not in found})
     made = epoch(inspect["Created"]) if inspect else 0.0
     files = file_reasons(service, {path: state for path, state in found.items() if state is not None}, read_since(root, service["name"], inspect), made)
-    image = image_of(client, service["image"])
+    image = None if service["image"] in params["loading"] else image_of(client, service["image"])
     origin = image_of(client, inspect["Image"]) if inspect and image and tag_moved(wanted, inspect, image) else None
     entry = plan_service(service, wanted, inspect, image, files, key, update_images, origin)
     return with_swap(entry, wanted["name"], inspect is not None, previous_name(wanted["name"]) in names)
@@ -270,6 +282,7 @@ def main() -> None:
             "exclusive": {"type": "list", "elements": "str", "default": []},
             "key": {"type": "str", "default": "", "no_log": True},
             "update_images": {"type": "bool", "default": False},
+            "loading": {"type": "list", "elements": "str", "default": []},
             "probe": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -285,7 +298,7 @@ def main() -> None:
     try:
         client = connect()
         containers = labels_by_name(client)
-        plan = {service["name"]: decide(client, model, service, key, module.params["update_images"], containers) for service in services}
+        plan = {service["name"]: decide(client, module.params, service, key, containers) for service in services}
         others = strangers(containers, model["name"], [service["name"] for service in services])
         if module.params["probe"]:
             seen = look_at(client, model, [service for service in services if needs_nothing(plan[service["name"]])])
@@ -297,7 +310,8 @@ def main() -> None:
         changed=not all(needs_nothing(entry) for entry in plan.values()),
         plan=plan,
         strangers=others,
-        files={"changed": files.changed, "differences": files.differences, "needed": files.needed},
+        loading=module.params["loading"],
+        files={"outdated": files.changed, "differences": files.differences, "needed": files.needed},
         **seen,
         diff={"before": as_text(model, plan, "current"), "after": as_text(model, plan, "desired")},
     )

@@ -51,6 +51,7 @@ exec 9>build/.setup.lock
 flock 9 # two makes at once would write into one venv
 
 command -v ssh >/dev/null || apt_install openssh-client
+command -v zstd >/dev/null || apt_install zstd # archives of images may be compressed so
 
 # The scripts in a venv name their interpreter by its full path, so a checkout that was moved needs a new one.
 stamp=$({ echo "$root"; cat requirements.txt constraints.txt; } | sha256sum | cut -d ' ' -f 1)

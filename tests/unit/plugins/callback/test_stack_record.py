@@ -36,7 +36,7 @@ class Teller:
             resolved_action=action,
             action=action,
             args=args,
-            get_name=lambda include_role_fqcn: f"task {self.number}",
+            name=f"task {self.number}",
             get_vars=lambda: {} if step is None else {"service_step": step},
         )
         name = SimpleNamespace(get_name=lambda: host)

@@ -86,7 +86,7 @@ def a_report(update_images: bool = False, planned: dict[str, Any] | None = None,
         "stack": {"data": data(True, DONE)},
     }
     plan = planned or {"plan": {"mysql": {"action": "none", "why": []}}, "strangers": []}
-    plan = {**plan, "files": rendered or {"changed": False, "differences": []}}
+    plan = {"loading": [], **plan, "files": rendered or {"outdated": False, "differences": []}}
     whole = model_of(service_of(init=[JOB]), **{name: value for name, value in model.items() if name not in info})
     facts = {name: model.get(name, value) for name, value in info.items()}
     return stack.plan_report(whole, plan, facts, {"generated": [], "adopted": []}, update_images)
@@ -104,8 +104,8 @@ def test_a_stack_that_is_as_wanted_needs_nothing() -> None:
         ({"images": {}}, "1 image would be pulled"),
         ({"engine": {"reachable": False, "error": "no Engine"}}, "the Engine would be installed"),
         ({"stack": {"data": data(True, {"stack": "lab"})}}, "1 init job would be run"),
-        ({"rendered": {"changed": True, "differences": [{"path": "conf/x", "kind": "create"}]}}, "1 file would be put right"),
-        ({"rendered": {"changed": True, "differences": []}}, "stamps of data directories would be written"),
+        ({"rendered": {"outdated": True, "differences": [{"path": "conf/x", "kind": "create"}]}}, "1 file would be put right"),
+        ({"rendered": {"outdated": True, "differences": []}}, "stamps of data directories would be written"),
     ],
 )
 def test_whatever_is_not_as_wanted_is_in_the_report(given: dict[str, Any], summary: str) -> None:

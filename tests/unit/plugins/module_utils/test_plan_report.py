@@ -81,7 +81,13 @@ AROUND: dict[str, tuple[Any, str, str]] = {
 
 
 def test_every_part_is_tried() -> None:
-    assert set(AROUND) | {"images_asked"} == set(Around._fields)
+    assert set(AROUND) | {"images_asked", "images_loaded"} == set(Around._fields)
+
+
+def test_images_of_archives_are_loaded() -> None:
+    told = report({"redis": NONE}, [], Around(images=["mysql:8.4.5"], images_loaded=True))
+    assert told.lines[1] == "images         would be loaded: mysql:8.4.5"
+    assert told.summary == "1 image would be loaded, nothing else is touched"
 
 
 @pytest.mark.parametrize("part", AROUND)

@@ -142,10 +142,8 @@ def test_images_that_have_to_be_there_without_an_engine(call: Call) -> None:
 
 
 @pytest.mark.parametrize("client", [None, engine()], ids=["no engine", "engine"])
-def test_archives_are_not_checked_and_that_is_said(call: Call, client: Any) -> None:
-    assert call(client, images=["a:1"], image_source="archive") == [
-        ("image", "images", "ok", "not checked: they come from archives, which are read when they are loaded")
-    ]
+def test_archives_are_left_to_the_stack_model(call: Call, client: Any) -> None:
+    assert call(client, images=["a:1"], image_source="archive") == []
 
 
 # --- images, without an Engine

@@ -327,10 +327,10 @@ def test_files_are_compared_as_a_run_would_write_them(host: Host) -> None:
     host.runs(service_of())
     host.write("conf/x", "text", age=10)
     (host.root / "conf/x").chmod(0o644)
-    assert host.plan(service_of(), files=[entry_of("text")])["files"] == {"changed": False, "differences": [], "needed": []}
+    assert host.plan(service_of(), files=[entry_of("text")])["files"] == {"outdated": False, "differences": [], "needed": []}
     result = host.plan(service_of(), files=[entry_of("other")])
     (difference,) = result["files"]["differences"]
-    assert (difference["path"], difference["kind"], result["files"]["changed"], result["files"]["needed"]) == ("conf/x", "content", True, ["conf/x"])
+    assert (difference["path"], difference["kind"], result["files"]["outdated"], result["files"]["needed"]) == ("conf/x", "content", True, ["conf/x"])
     # Files that no service reads are no reason to touch one.
     assert result["plan"]["mysql"]["action"] == "none"
 
@@ -342,7 +342,7 @@ def test_the_key_of_the_digests_may_be_another_one_than_the_host_has(host: Host)
     (host.root / "conf/x").chmod(0o644)
     (host.root / "state" / "secrets.env").unlink()
     result = host.plan(service_of(), files=[entry_of("text")], key=KEY)
-    assert (result["files"]["changed"], result["plan"]["mysql"]["action"]) == (False, "none")
+    assert (result["files"]["outdated"], result["plan"]["mysql"]["action"]) == (False, "none")
 
 
 def test_a_directory_where_a_file_has_to_be_is_an_error(host: Host) -> None:
