@@ -27,6 +27,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._container import n
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
+INCOMPLETE = "INCOMPLETE"  # is in a bundle while it is made
 SUM_LINE = re.compile(r"^([0-9a-fA-F]{64}) [ *](.+)$")
 
 Reader = t.Callable[[str], Archive]
@@ -70,6 +71,8 @@ def checksums_of(path: str) -> dict[str, str]:
 def bundle_index(directory: str) -> Index:
     """The index of a bundle, without opening an archive. Raises ArchiveError."""
     path = os.path.join(directory, MANIFEST)
+    if os.path.exists(os.path.join(directory, INCOMPLETE)):
+        raise ArchiveError("%s is a bundle that was not finished. Run the playbook bundle again, which goes on where it ended." % directory)
     try:
         with open(path, encoding="utf-8") as handle:
             document = json.load(handle)
@@ -138,7 +141,7 @@ def index(path: str, wanted: t.Sequence[str] = (), reader: Reader = read, checks
     """The index of a bundle, an archive or a directory of archives. Raises ArchiveError."""
     if not os.path.exists(path):
         raise ArchiveError("%s does not exist on this machine. Set it to a bundle, or to a directory of image archives." % path)
-    if os.path.isfile(os.path.join(path, MANIFEST)):
+    if any(os.path.isfile(os.path.join(path, name)) for name in (MANIFEST, INCOMPLETE)):
         return bundle_index(path)
     return archives_index(path, wanted, reader, checksums)
 

@@ -77,7 +77,7 @@ def _host_create(args: argparse.Namespace) -> None:
     build.ensure(every, [name for name, recipe in every.items() if recipe.role == "host"], OUTPUT)
     images = store.stack_images(every) if args.images or (args.images is None and not args.bare) else {}
     with build.only_one(OUTPUT):
-        access = hosts.create(args.name, OUTPUT, args.bare, args.memory, images)
+        access = hosts.create(args.name, OUTPUT, args.bare, args.memory, images, args.offline)
     say(f"host {args.name} answers at {access['address']}")
     print(json.dumps(access))
 
@@ -101,6 +101,7 @@ def _host_parser(sub: argparse.ArgumentParser) -> None:
     action.add_argument("--bare", action="store_true", help="no Docker, no python3-docker, and no images unless asked for")
     action.add_argument("--images", action="store_true", default=None, help="with the stack's images (default unless bare)")
     action.add_argument("--no-images", dest="images", action="store_false")
+    action.add_argument("--offline", action="store_true", help="without a route out")
     action.add_argument("--memory", default="8g", help="its limit (default: %(default)s)")
     action.set_defaults(run=_host_create)
     action = actions.add_parser("destroy", help="remove it and its disk")

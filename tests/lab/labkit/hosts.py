@@ -18,6 +18,7 @@ PORT = 22
 WAIT_SECONDS = 60
 PREFIX = "cozeops-lab-host-"
 STOCK = "cozeops-lab-stock-"  # volumes that hold the stack's images, for hosts to start from
+OFFLINE = "cozeops-lab-offline"  # a network without a route out, which this machine reaches all the same
 IMAGE, IMAGE_BARE = "cozeops-lab/host", "cozeops-lab/host-bare"
 
 # All that an Engine inside a container needs short of --privileged, which an Engine without CAP_SYS_RESOURCE refuses.
@@ -76,7 +77,8 @@ def _engine_answers(container: str) -> bool:
 
 
 def _address(container: dict[str, Any]) -> str:
-    return str(container["NetworkSettings"]["IPAddress"])
+    (network,) = container["NetworkSettings"]["Networks"].values()
+    return str(network["IPAddress"])
 
 
 def _run(container: str, volume: str, bare: bool, extra: list[str]) -> None:
@@ -150,18 +152,25 @@ def _revive(name: str, found: dict[str, Any], bare: bool) -> None:
         docker.docker("start", PREFIX + name)
 
 
-def _new(name: str, key: pathlib.Path, bare: bool, memory: str, images: Mapping[str, str]) -> None:
+def _offline_network() -> list[str]:
+    if docker.docker("network", "inspect", OFFLINE, check=False).returncode != 0:
+        docker.docker("network", "create", "--internal", OFFLINE)
+    return ["--network", OFFLINE]
+
+
+def _new(name: str, key: pathlib.Path, bare: bool, memory: str, images: Mapping[str, str], offline: bool) -> None:
     container = PREFIX + name
     docker.docker("volume", "create", "--label", f"{docker.LABEL_PREFIX}host={name}", container)
     if images:
         _stock(images, container)
     public = key.with_name(key.name + ".pub").read_text(encoding="utf-8").strip()
     labels = {"host": name, "bare": "yes" if bare else "no"}
-    extra = [arg for label, value in labels.items() for arg in ("--label", f"{docker.LABEL_PREFIX}{label}={value}")]
+    network = _offline_network() if offline else []
+    extra = network + [arg for label, value in labels.items() for arg in ("--label", f"{docker.LABEL_PREFIX}{label}={value}")]
     _run(container, container, bare, [*extra, "--hostname", name, "--memory", memory, "-e", f"LAB_AUTHORIZED_KEY={public}"])
 
 
-def create(name: str, folder: pathlib.Path, bare: bool, memory: str, images: Mapping[str, str]) -> dict[str, Any]:
+def create(name: str, folder: pathlib.Path, bare: bool, memory: str, images: Mapping[str, str], offline: bool = False) -> dict[str, Any]:
     """A host that answers; one that is there already is only started if need be. `images`: tags and ids that it shall have."""
     container = PREFIX + name
     key = key_file(folder)
@@ -169,7 +178,7 @@ def create(name: str, folder: pathlib.Path, bare: bool, memory: str, images: Map
     if found:
         _revive(name, found[container], bare)
     else:
-        _new(name, key, bare, memory, images)
+        _new(name, key, bare, memory, images, offline)
     result = access(name, folder)
     _wait("sshd", lambda: _ssh_answers(result["address"]), container)
     if not bare:
