@@ -24,16 +24,16 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.cozeops.studio.plugins.module_utils import _bundle
+from ansible_collections.cozeops.studio.plugins.module_utils import _bundle, _push, _registry
 from ansible_collections.cozeops.studio.plugins.module_utils._archive import ArchiveError, Image, read
 from ansible_collections.cozeops.studio.plugins.module_utils._archive_cache import ReadOnce
-from ansible_collections.cozeops.studio.plugins.module_utils._archive_index import INCOMPLETE
+from ansible_collections.cozeops.studio.plugins.module_utils._archive_index import INCOMPLETE, bundle_index
 from ansible_collections.cozeops.studio.plugins.module_utils._runs import collection_version
 
 COLLECTION_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 SPEC: dict[str, t.Any] = {
     "dest": {"type": "str", "required": True},
-    "state": {"type": "str", "required": True, "choices": ["planned", "packed", "written", "verified"]},
+    "state": {"type": "str", "required": True, "choices": ["planned", "packed", "written", "verified", "pushed"]},
     "parts": {"type": "list", "elements": "str", "choices": list(_bundle.PARTS), "default": list(_bundle.PARTS)},
     "references": {"type": "list", "elements": "str", "default": []},
     "found": {"type": "list", "elements": "dict", "default": []},
@@ -41,6 +41,9 @@ SPEC: dict[str, t.Any] = {
     "sources": {"type": "list", "elements": "dict", "default": []},
     "source_parts": {"type": "list", "elements": "str", "default": []},
     "packages": {"type": "dict", "default": {}},
+    "registry": {"type": "str", "default": ""},
+    "login": {"type": "list", "elements": "dict", "default": []},
+    "authority": {"type": "str", "default": ""},
 }
 
 display = Display()
@@ -139,6 +142,27 @@ class ActionModule(ActionBase):
 
     def _verified(self) -> dict[str, t.Any]:
         return {"changed": False, **_bundle.verify(self.dest)}
+
+    def _pushed(self) -> dict[str, t.Any]:
+        """All images, in a registry."""
+        prefix = self.arguments["registry"].strip("/")
+        if not prefix:
+            raise _bundle.BundleError("bundle_registry is not set. Set it to a registry, and a path there if you like: registry.example.com:5000/coze.")
+        _bundle.verify(self.dest)
+        authority = self._loader.path_dwim(self.arguments["authority"]) if self.arguments["authority"] else ""
+        with _push.Skopeo(_registry.parse(prefix + "/x").registry, self.arguments["login"], authority) as skopeo:
+            jobs = _push.targets(bundle_index(self.dest).places, prefix)
+            lacking = skopeo.lacking(jobs)
+            if not self._task.check_mode:
+                skopeo.push(lacking)
+        result: dict[str, t.Any] = {
+            "changed": bool(lacking),
+            "pushed": [job.target for job in lacking],
+            "present": [job.target for job in jobs if job not in lacking],
+        }
+        if self._task.diff and lacking:
+            result["diff"] = {"prepared": "".join("push %s\n" % job.target for job in lacking)}
+        return result
 
     # -- their parts
 

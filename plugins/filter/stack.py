@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.cozeops.studio.plugins.module_utils import _container, _definition, _entry, _plan_report
+from ansible_collections.cozeops.studio.plugins.module_utils import _container, _definition, _entry, _plan_report, _registry
 
 #: As in the defaults of role stack, for a host whose defaults are not loaded.
 DEFAULT_URL = "http://127.0.0.1:8888"
@@ -25,6 +25,10 @@ def entry_of(url: str, listen: str = "") -> dict[str, t.Any]:
         return _entry.entry_of(url, listen)
     except _entry.EntryError as exc:
         raise AnsibleFilterError(str(exc)) from exc
+
+
+def registry_of(reference: str) -> str:
+    return _registry.parse(reference).registry
 
 
 def schedule(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -198,6 +202,7 @@ class FilterModule:
             "plan_lines": plan_lines,
             "plan_report": plan_report,
             "probes": probes,
+            "registry_of": registry_of,
             "rounds": _definition.rounds,
             "schedule": schedule,
             "stack_name_of": stack_name_of,

@@ -109,10 +109,73 @@ def platforms(index: t.Any) -> list[str]:
     return sorted(set(found))
 
 
+UNTRUSTED = "Set stack_registry_ca to the certificate of its authority."
+#: Words of an Engine's answer -> what they mean, and what to do. {registry} and {reference} are put in.
+ENGINE_REASONS: tuple[tuple[str, str, str], ...] = (
+    (r"toomanyrequests|\b429\b", "{registry} allows no more pulls for now", "Set stack_registry_login, wait, or set stack_image_prefix to a mirror."),
+    (
+        r"manifest unknown|not found|\b404\b",
+        "{registry} has no {reference}",
+        "Correct stack_images or stack_image_prefix. Bitnami's images moved from bitnami/ to bitnamilegacy/.",
+    ),
+    (
+        r"denied|unauthorized|authentication required|no basic auth credentials|\b40[13]\b",
+        "{registry} refuses {reference}",
+        "Set stack_registry_login (or log in on the host: docker login {registry}), or correct the name: some registries refuse what they do not have.",
+    ),
+    (
+        "no such host|server misbehaving",
+        "the name of {registry} cannot be resolved",
+        "Correct the name servers of the host, set a proxy for the Engine or stack_image_prefix to a mirror, or load the images (stack_image_source: present).",
+    ),
+    (
+        "HTTP response to HTTPS client",
+        "{registry} speaks http, not https",
+        "Give it TLS, or name it in insecure-registries of daemon.json (engine_settings).",
+    ),
+    ("x509|certificate", "the certificate of {registry} is not trusted", UNTRUSTED),
+    ("proxyconnect", "the Engine's proxy cannot be reached", "Correct the proxy of the Engine, or add {registry} to its NO_PROXY."),
+)
+FINAL = re.compile(
+    r"manifest unknown|not found|denied|unauthorized|authentication required|no basic auth credentials|HTTP response to HTTPS|x509"
+    r"|no matching manifest|\b40[134]\b"
+)
+UNREACHABLE = "Open the way to it, set a proxy for the Engine, set stack_image_prefix to a mirror, or load the images (stack_image_source: present)."
+
+
+def engine_reason(text: str, reference: str) -> tuple[str, str]:
+    """(what an Engine's answer means, what to do)."""
+    registry = parse(reference).registry
+    for pattern, found, cure in ENGINE_REASONS:
+        if re.search(pattern, text):
+            return found.format(registry=registry, reference=reference), cure.format(registry=registry, reference=reference)
+    return "%s cannot be reached: %s" % (registry, text.strip() or "no answer"), UNREACHABLE
+
+
+def is_final(text: str) -> bool:
+    """Whether an Engine's answer to a pull will be the same in a moment, so that it need not be asked again."""
+    return FINAL.search(text) is not None
+
+
+def given_login(logins: t.Iterable[t.Mapping[str, str]], registry: str) -> dict[str, str] | None:
+    """{"username", "password"} for the registry among those that were given."""
+    for login in logins:
+        if (HUB if login["registry"] in (HUB, "index.docker.io", HUB_LOGIN) else login["registry"]) == registry:
+            return {"username": login["username"], "password": login["password"]}
+    return None
+
+
 class Registry:
     """One registry, asked for one image at a time."""
 
-    def __init__(self, host: str, login: tuple[str, str] | None, timeout: float, insecure: bool = False) -> None:
+    def __init__(self, host: str, login: tuple[str, str] | None, timeout: float, insecure: bool = False, authority: str = "") -> None:
+        """``authority`` is a certificate (PEM) to be trusted besides the system's."""
+        context = ssl.create_default_context()
+        if authority:
+            context.load_verify_locations(cadata=authority)
+            # As the Engine sees it: certificates of private authorities often lack what newer versions of Python insist on.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        self.opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
         self.name = host
         self.host = HUB_HOST if host == HUB else host
         self.login, self.timeout = login, timeout
@@ -155,7 +218,7 @@ class Registry:
         if scheme == "basic" and basic:
             return basic
         if scheme != "bearer" or not parameters.get("realm", "").startswith(("http://", "https://")):
-            raise RegistryError("%s wants a login" % self.name, "Log in on the host (docker login %s) before it pulls." % self.name)
+            raise RegistryError("%s wants a login" % self.name, "Set stack_registry_login, or log in on the host (docker login %s)." % self.name)
         query = {"service": parameters.get("service", ""), "scope": "repository:%s:pull" % reference.repository}
         try:
             answer = self._open("GET", parameters["realm"] + "?" + urllib.parse.urlencode(query), basic)[1]
@@ -189,7 +252,7 @@ class Registry:
         if authorization:
             # Not sent on to where a registry keeps its blobs: that is another host, with a signature of its own.
             request.add_unredirected_header("Authorization", authorization)
-        with urllib.request.build_opener().open(request, timeout=self.timeout) as answer:
+        with self.opener.open(request, timeout=self.timeout) as answer:
             return answer.headers, answer.read(MOST)
 
     def _refused(self, exc: urllib.error.HTTPError, reference: Reference) -> RegistryError:
@@ -201,17 +264,18 @@ class Registry:
         if exc.code in (401, 403):
             return RegistryError(
                 "%s refuses %s (HTTP %d)" % (self.name, reference.repository, exc.code),
-                "Log in on the host (docker login %s), or correct the name: some registries refuse what they do not have." % self.name,
+                "Set stack_registry_login (or log in on the host: docker login %s), or correct the name: some registries refuse what they do not have."
+                % self.name,
             )
         if exc.code == 429:
-            return RegistryError("%s allows no more pulls for now (HTTP 429)" % self.name, "Log in on the host, wait, or set stack_image_prefix to a mirror.")
+            cure = "Set stack_registry_login, wait, or set stack_image_prefix to a mirror."
+            return RegistryError("%s allows no more pulls for now (HTTP 429)" % self.name, cure)
         return RegistryError("%s answers with HTTP %d" % (self.name, exc.code), "Try again later, or set stack_image_prefix to a mirror.")
 
     def _unreachable(self, exc: Exception) -> RegistryError:
-        return RegistryError(
-            unreachable(exc, self.host, self.timeout),
-            "Open the way to it, set a proxy for the Engine, set stack_image_prefix to a mirror, or load the images (stack_image_source: present).",
-        )
+        reason = getattr(exc, "reason", exc)
+        untrusted = isinstance(reason, ssl.SSLCertVerificationError)
+        return RegistryError(unreachable(exc, self.host, self.timeout), UNTRUSTED if untrusted else UNREACHABLE)
 
 
 def unreachable(exc: BaseException, host: str, timeout: float) -> str:

@@ -45,8 +45,9 @@ options:
       - With V(packed) an image that was exported is proved and compressed.
       - With V(written) all else is put in, what is not needed any more is removed, and the manifest is written.
       - With V(verified) all files are compared with the manifest.
+      - With V(pushed) the images are brought into a registry with skopeo, except those that are there.
     type: str
-    choices: [planned, packed, written, verified]
+    choices: [planned, packed, written, verified, pushed]
     required: true
   parts:
     description: What the bundle is to have. Other parts are left as they are.
@@ -81,6 +82,19 @@ options:
     description: Distribution and its packages. Empty if there can be none.
     type: dict
     default: {}
+  registry:
+    description: Registry, with a path if wanted, that the images are pushed into.
+    type: str
+    default: ''
+  login:
+    description: Logins for registries, each with C(registry), C(username) and C(password).
+    type: list
+    elements: dict
+    default: []
+  authority:
+    description: Path of a certificate of the authority that the registry is trusted by.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -130,6 +144,18 @@ archive:
   returned: when packed
   type: str
   sample: /media/usb/bundle/images/mysql_8.4.5-save.tgz
+pushed:
+  description: Images that were (or, in check mode, would be) pushed, by their names in the registry.
+  returned: when pushed
+  type: list
+  elements: str
+  sample: ["registry.example.com:5000/coze/mysql:8.4.5"]
+present:
+  description: Images that the registry had.
+  returned: when pushed
+  type: list
+  elements: str
+  sample: []
 files:
   description: Number of files in the bundle.
   returned: when written or verified

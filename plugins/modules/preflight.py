@@ -45,6 +45,28 @@ options:
     type: str
     choices: [registry, present, archive]
     default: registry
+  login:
+    description: Logins for registries. Without one for its registry, the host's own is used, if there is any.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: The registry, as it stands in front of images.
+        type: str
+        default: docker.io
+      username:
+        description: Who pulls.
+        type: str
+        required: true
+      password:
+        description: Their password or token.
+        type: str
+        required: true
+  authority:
+    description: Certificate (PEM) of an authority to be trusted besides the system's. The registry is asked by the module then, not by the Engine.
+    type: str
+    default: ''
   image_update:
     description: Whether registries are asked for images that the host has, too.
     type: bool
@@ -167,44 +189,6 @@ except ImportError:
 
 Job = tuple[t.Callable[[], Check], Check]
 
-#: Words of an Engine's answer -> what they mean, and what to do. {registry} and {reference} are put in.
-ENGINE_REASONS: tuple[tuple[str, str, str], ...] = (
-    ("toomanyrequests|429", "{registry} allows no more pulls for now", "Log in on the host, wait, or set stack_image_prefix to a mirror."),
-    (
-        "manifest unknown|not found|404",
-        "{registry} has no {reference}",
-        "Correct stack_images or stack_image_prefix. Bitnami's images moved from bitnami/ to bitnamilegacy/.",
-    ),
-    (
-        "denied|unauthorized|authentication required|401|403",
-        "{registry} refuses {reference}",
-        "Log in on the host (docker login {registry}), or correct the name: some registries refuse what they do not have.",
-    ),
-    (
-        "no such host|server misbehaving",
-        "the name of {registry} cannot be resolved",
-        "Correct the name servers of the host, set a proxy for the Engine or stack_image_prefix to a mirror, or load the images (stack_image_source: present).",
-    ),
-    (
-        "HTTP response to HTTPS client",
-        "{registry} speaks http, not https",
-        "Give it TLS, or name it in insecure-registries of daemon.json (engine_settings).",
-    ),
-    ("x509|certificate", "the certificate of {registry} is not trusted", "Put its authority into /etc/docker/certs.d/{registry}/ca.crt on the host."),
-    ("proxyconnect", "the Engine's proxy cannot be reached", "Correct the proxy of the Engine, or add {registry} to its NO_PROXY."),
-)
-UNREACHABLE = "Open the way to it, set a proxy for the Engine, set stack_image_prefix to a mirror, or load the images (stack_image_source: present)."
-
-
-def engine_reason(text: str, reference: str) -> tuple[str, str]:
-    """(what an Engine's answer means, what to do)."""
-    registry = _registry.parse(reference).registry
-    for pattern, found, cure in ENGINE_REASONS:
-        if re.search(pattern, text):
-            return found.format(registry=registry, reference=reference), cure.format(registry=registry, reference=reference)
-    return "%s cannot be reached: %s" % (registry, text.strip() or "no answer"), UNREACHABLE
-
-
 def platform_check(reference: str, wanted: str, platforms: t.Sequence[str], where: str) -> Check:
     if platforms and wanted not in platforms:
         cure = "Set stack_images to an image for this machine, or stack_image_prefix to a mirror that has it."
@@ -215,8 +199,8 @@ def platform_check(reference: str, wanted: str, platforms: t.Sequence[str], wher
 class Host:
     """The host's Engine, if one answers, and what is known without it."""
 
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, timeout: float, logins: t.Sequence[t.Mapping[str, str]] = (), authority: str = "") -> None:
+        self.timeout, self.logins, self.authority = timeout, logins, authority
         self.client: t.Any = None
         self.images: list[str] = []
         self.platform = _registry.platform_of(os.uname().machine)
@@ -246,18 +230,20 @@ class Host:
 
     def from_engine(self, reference: str) -> Check:
         try:
-            found = self.client.inspect_distribution(reference).get("Platforms") or []
+            login = _registry.given_login(self.logins, _registry.parse(reference).registry)
+            found = self.client.inspect_distribution(reference, auth_config=login).get("Platforms") or []
         except ENGINE_ERRORS as exc:
-            return fail("image", reference, *engine_reason(str(getattr(exc, "explanation", None) or exc), reference))
+            return fail("image", reference, *_registry.engine_reason(str(getattr(exc, "explanation", None) or exc), reference))
         platforms = sorted({"%s/%s" % (each["os"], each["architecture"]) for each in found if each.get("os", "unknown") != "unknown"})
         return platform_check(reference, self.platform, platforms, "in the registry")
 
     def from_registry(self, reference: str) -> Check:
         parts = _registry.parse(reference)
-        login = _registry.login_of(_host.load_json(_host.docker_config()), parts.registry)
+        given = _registry.given_login(self.logins, parts.registry)
+        login = (given["username"], given["password"]) if given else _registry.login_of(_host.load_json(_host.docker_config()), parts.registry)
         insecure = _registry.is_local(parts.registry) or parts.registry in (self.settings.get("insecure-registries") or [])
         try:
-            found = _registry.Registry(parts.registry, login, self.timeout, insecure).platforms(parts)
+            found = _registry.Registry(parts.registry, login, self.timeout, insecure, self.authority).platforms(parts)
         except _registry.RegistryError as exc:
             return fail("image", reference, str(exc), exc.cure)
         return platform_check(reference, self.platform, found, "in the registry")
@@ -284,14 +270,15 @@ def image_jobs(given: t.Mapping[str, t.Any], host: Host) -> t.Iterator[Job]:
         return
     lacking = set(missing_images(references, host.images))
     for reference in references:
-        late = fail("image", reference, "%s gave no answer in time" % _registry.parse(reference).registry, UNREACHABLE)
+        late = fail("image", reference, "%s gave no answer in time" % _registry.parse(reference).registry, _registry.UNREACHABLE)
         if reference not in lacking and not given["image_update"]:
             yield bound(host.in_store, reference), late
         elif given["image_source"] == "present":
             row = fail("image", reference, "the host does not have it", "Load it, or set stack_image_source to registry.")
             yield bound(Check, *row), row
         else:
-            yield bound(host.from_engine if host.client is not None else host.from_registry, reference), late
+            # An Engine that does not know the authority yet would refuse what it takes when it does.
+            yield bound(host.from_registry if host.client is None or host.authority else host.from_engine, reference), late
 
 
 def bound(function: t.Callable[..., Check], *arguments: t.Any) -> t.Callable[[], Check]:
@@ -348,6 +335,17 @@ def main() -> None:
             "images": {"type": "list", "elements": "str", "default": []},
             "image_source": {"type": "str", "choices": ["registry", "present", "archive"], "default": "registry"},
             "image_update": {"type": "bool", "default": False},
+            "login": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "registry": {"type": "str", "default": "docker.io"},
+                    "username": {"type": "str", "required": True},
+                    "password": {"type": "str", "required": True, "no_log": True},
+                },
+            },
+            "authority": {"type": "str", "default": ""},
             "ports": {
                 "type": "list",
                 "elements": "dict",
@@ -372,7 +370,7 @@ def main() -> None:
     )
     given = module.params
     timeout = given["timeout"]
-    host = Host(timeout)
+    host = Host(timeout, given["login"], given["authority"])
     endpoints, wrong = endpoints_of(given["endpoints"])
     # A proxy resolves names by itself.
     asked = [] if given["endpoints_proxied"] else [endpoint.host for endpoint in endpoints]

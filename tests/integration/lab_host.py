@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,3 +143,59 @@ def make_source(line: str, dest: Path) -> Path:
     subprocess.run([sys.executable, str(ROOT / "tests" / "lab" / "source.py"), line, str(dest)], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([*LAB, "smartcn", str(dest / "docker/volumes/elasticsearch/analysis-smartcn.zip")], check=True, stdout=subprocess.DEVNULL)
     return dest
+
+
+class Registry:
+    """The lab's image registry: TLS by an authority of its own, and a login."""
+
+    def __init__(self, name: str, folder: Path, user: str, password: str, *options: str) -> None:
+        subprocess.run([*LAB, "images", "registry"], check=True, stdout=subprocess.DEVNULL)
+        self.container, self.folder = "cozeops-lab-registry-" + name, folder
+        self.destroy()
+        run = ["docker", "run", "-d", "--name", self.container, *options, "-e", f"LAB_USER={user}", "-e", f"LAB_PASSWORD={password}"]
+        subprocess.run([*run, "cozeops-lab/registry"], check=True, stdout=subprocess.DEVNULL)
+        address = ["docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", self.container]
+        self.name = subprocess.run(address, check=True, capture_output=True, text=True).stdout.strip() + ":5000"
+        self.login = {"registry": self.name, "username": user, "password": password}
+        self.authority = folder / "ca.crt"
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise AssertionError("the registry does not answer")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        subprocess.run(["docker", "cp", f"{self.container}:/certs/ca.crt", str(self.authority)], check=False, capture_output=True)
+        try:
+            self._get("/v2/")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str, **headers: str) -> Any:
+        context = ssl.create_default_context(cafile=str(self.authority))
+        auth = base64.b64encode(f"{self.login['username']}:{self.login['password']}".encode()).decode()
+        request = urllib.request.Request(f"https://{self.name}{path}", headers={"Authorization": "Basic " + auth, **headers})
+        return urllib.request.urlopen(request, timeout=10, context=context)
+
+    def repositories(self) -> list[str]:
+        return sorted(json.load(self._get("/v2/_catalog"))["repositories"] or [])
+
+    def digest(self, repository: str, tag: str) -> str:
+        answer = self._get(f"/v2/{repository}/manifests/{tag}", Accept="application/vnd.docker.distribution.manifest.v2+json")
+        return str(answer.headers["Docker-Content-Digest"])
+
+    def push(self, image: str, target: str) -> None:
+        """An image of this machine's Engine."""
+        certificates = self.folder / "certificates"
+        certificates.mkdir(exist_ok=True)
+        shutil.copy(self.authority, certificates)
+        creds = f"{self.login['username']}:{self.login['password']}"
+        argv = ["skopeo", "copy", "--quiet", "--dest-creds", creds, "--dest-cert-dir", str(certificates)]
+        subprocess.run([*argv, f"docker-daemon:{image}", f"docker://{self.name}/{target}"], check=True)
+
+    def destroy(self) -> None:
+        subprocess.run(["docker", "rm", "-fv", self.container], check=False, capture_output=True)

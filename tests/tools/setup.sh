@@ -52,6 +52,7 @@ flock 9 # two makes at once would write into one venv
 
 command -v ssh >/dev/null || apt_install openssh-client
 command -v zstd >/dev/null || apt_install zstd # archives of images may be compressed so
+command -v skopeo >/dev/null || apt_install skopeo # images of a bundle are pushed with it
 
 # The scripts in a venv name their interpreter by its full path, so a checkout that was moved needs a new one.
 stamp=$({ echo "$root"; cat requirements.txt constraints.txt; } | sha256sum | cut -d ' ' -f 1)

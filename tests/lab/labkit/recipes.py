@@ -11,7 +11,7 @@ from typing import Any
 
 from .console import LabError
 
-ROLES = ("stack", "host", "build")
+ROLES = ("stack", "host", "build", "tool")
 FORMAT = "1"  # part of every digest: raise it when the way of building changes what comes out
 
 _REQUIRED = {"tags", "parents", "role", "holds", "uid", "cost"}
@@ -27,7 +27,7 @@ class Recipe:
     folder: pathlib.Path
     tags: tuple[str, ...]  # the first one is the name that other recipes use
     parents: tuple[str, ...]  # recipes that it is FROM or copies from
-    role: str  # stack: part of a deployment; host: a machine; build: only a step to others
+    role: str  # stack: part of a deployment; host: a machine; build: only a step to others; tool: what a test needs besides
     holds: str | None  # what is really inside; None: the build writes it to /usr/share/cozeops-lab/holds
     uid: str | None  # uid:gid that the service runs as, upstream's; None: any will do
     cost: int  # about how many seconds it takes, for the order of building

@@ -205,3 +205,35 @@ def test_http_is_not_spoken_to_a_registry_that_is_elsewhere() -> None:
         with pytest.raises(RegistryError, match="cannot be reached"):
             Registry(fake.host, None, 2).platforms(Reference(fake.host, "coze/mysql", "8"))
         assert fake.seen == []
+
+
+# --- what an Engine says
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "cure", "final"),
+    [
+        ("manifest for r.io/a:1 not found: manifest unknown", "r.io has no r.io/a:1", "Correct stack_images", True),
+        ('Head "https://r.io/v2/a/manifests/1": no basic auth credentials', "r.io refuses", "Set stack_registry_login", True),
+        ("denied: requested access to the resource is denied", "r.io refuses", "Set stack_registry_login", True),
+        ("x509: certificate signed by unknown authority", "not trusted", "Set stack_registry_ca", True),
+        ("server gave HTTP response to HTTPS client", "speaks http", "insecure-registries", True),
+        ("toomanyrequests: You have reached your pull rate limit", "allows no more", "Set stack_registry_login", False),
+        ("dial tcp: lookup r.io: no such host", "cannot be resolved", "name servers", False),
+        ("net/http: TLS handshake timeout", "cannot be reached", "Open the way", False),
+        ("received unexpected HTTP status: 503", "cannot be reached", "Open the way", False),
+        ("Get https://r.io:4043/v2/: EOF", "cannot be reached", "Open the way", False),
+    ],
+)
+def test_what_an_engine_says_is_told_in_words(said: str, found: str, cure: str, final: bool) -> None:
+    told = _registry.engine_reason(said, "r.io/a:1")
+    assert found in told[0] and cure in told[1]
+    assert _registry.is_final(said) is final
+
+
+def test_a_given_login_is_for_its_registry_alone() -> None:
+    logins = [{"registry": "docker.io", "username": "a", "password": "1"}, {"registry": "r.io:5000", "username": "b", "password": "2"}]
+    assert _registry.given_login(logins, "docker.io") == {"username": "a", "password": "1"}
+    assert _registry.given_login(logins, "r.io:5000") == {"username": "b", "password": "2"}
+    assert _registry.given_login(logins, "r.io") is None
+    assert _registry.given_login([{"registry": _registry.HUB_LOGIN, "username": "c", "password": "3"}], "docker.io") == {"username": "c", "password": "3"}

@@ -38,7 +38,9 @@ def engine(**more: Any) -> Any:
             "images": lambda: [{"RepoTags": [name], "RepoDigests": None} for name in stored],
             "inspect_network": lambda _name: {"IPAM": {"Config": [{"Subnet": "127.0.0.0/8"}]}},
             "inspect_image": lambda name: {"Os": "linux", "Architecture": stored[name]},
-            "inspect_distribution": lambda _name: {"Platforms": [{"os": "linux", "architecture": "amd64"}, {"os": "unknown", "architecture": "unknown"}]},
+            "inspect_distribution": lambda _name, auth_config: {
+                "Platforms": [{"os": "linux", "architecture": "amd64"}, {"os": "unknown", "architecture": "unknown"}]
+            },
             **more,
         }
     )
@@ -85,7 +87,7 @@ def test_the_registry_is_asked_for_the_rest(call: Call) -> None:
 
 
 def test_the_registry_may_have_other_platforms_only(call: Call) -> None:
-    client = engine(info=lambda: {"HttpsProxy": "p"}, inspect_distribution=lambda _name: {"Platforms": [{"os": "linux", "architecture": "s390x"}]})
+    client = engine(info=lambda: {"HttpsProxy": "p"}, inspect_distribution=lambda _name, auth_config: {"Platforms": [{"os": "linux", "architecture": "s390x"}]})
     assert call(client, images=["mysql:8"])[0][2] == "fail"
 
 
@@ -119,7 +121,7 @@ def test_an_engine_that_gives_no_answer(call: Call) -> None:
 
 
 def test_an_engine_that_hangs_is_left_behind(call: Call) -> None:
-    def hang(_name: str) -> dict[str, Any]:
+    def hang(_name: str, auth_config: Any) -> dict[str, Any]:
         time.sleep(20)
         return {}  # to a thread that nobody listens to any more
 
