@@ -189,6 +189,7 @@ except ImportError:
 
 Job = tuple[t.Callable[[], Check], Check]
 
+
 def platform_check(reference: str, wanted: str, platforms: t.Sequence[str], where: str) -> Check:
     if platforms and wanted not in platforms:
         cure = "Set stack_images to an image for this machine, or stack_image_prefix to a mirror that has it."
