@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long site.yml takes beside Docker Compose, a docker_container play and the floor. See docs/bench.md.
 
-    .venv/bin/python tests/bench/bench.py [--repeats N] [--quick] [--only cold|noop|key|hosts ...] [--show FILE]
+    .venv/bin/python tests/bench/bench.py [--repeats N] [--quick] [--only cold|noop|key|hosts|archives ...] [--show FILE]
 
 Writes build/bench.json and prints a table. Ends with 1 if a run did not do what it should; a missed target is a result and no failure.
 """
@@ -22,13 +22,23 @@ from typing import Any
 
 import yaml
 from ansible_collections.cozeops.studio.tests.bench.benchkit import figures
-from ansible_collections.cozeops.studio.tests.bench.benchkit.contenders import Compose, ContainerPlay, Floor, Series, Site, must_change, only_changed, play
+from ansible_collections.cozeops.studio.tests.bench.benchkit.contenders import (
+    Archives,
+    Compose,
+    ContainerPlay,
+    Floor,
+    Series,
+    Site,
+    must_change,
+    only_changed,
+    play,
+)
 from ansible_collections.cozeops.studio.tests.bench.benchkit.figures import BenchError
 from ansible_collections.cozeops.studio.tests.bench.benchkit.host import OUTPUT, Host, new_host
 from ansible_collections.cozeops.studio.tests.integration.lab_host import ROOT, make_source, why_not
 
 LINE = "0.5"
-PARTS = ("cold", "noop", "key", "hosts")
+PARTS = ("cold", "noop", "key", "hosts", "archives")
 HOST_COUNTS = (1, 2, 4, 8)
 SMALL_STACK = ["nsqlookupd", "nsqd", "nsqadmin", "redis"]
 
@@ -130,6 +140,15 @@ def fleet(samples: Samples, source: Path, repeats: int) -> None:
         samples["hosts"] = figures.by_first_word(found)
 
 
+def archives(samples: Samples, source: Path, repeats: int) -> None:
+    """All images of a stack, from the archives of a bundle; whoever is second in a repeat finds none of the first's."""
+    with new_host("archives") as host:
+        loads = Archives(host, source)
+        contenders = {"image_archive": loads.image_archive, "docker_load": loads.docker_load, "all_present": loads.all_present}
+        samples["archives"] = repeated("archives", contenders, repeats)
+        samples["archives_mb"] = loads.megabytes
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     memory = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()[0].split()[1]
@@ -150,6 +169,8 @@ def measure(parts: list[str], repeats: int) -> Samples:
         standing(samples, source, repeats, parts)
     if "hosts" in parts:
         fleet(samples, source, repeats)
+    if "archives" in parts:
+        archives(samples, source, repeats)
     samples["machine"]["load_after"] = load()
     return samples
 

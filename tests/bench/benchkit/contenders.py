@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -213,3 +214,52 @@ class Floor:
         self.host.must_run(SERVICES)
         self.host.answers()
         return {"floor": finished.seconds}
+
+
+class Archives:
+    """A host's images, from the archives of a bundle on this machine."""
+
+    def __init__(self, host: Host, source: Path) -> None:
+        self.host = host
+        self.inventory = host.lab.folder / "hosts.yml"
+        self.bundle = OUTPUT / "bundle"
+        bundle = {"bundle_dest": str(self.bundle), "bundle_parts": ["images"], "stack_source": str(source)}
+        play("bundle", ROOT / "playbooks" / "bundle.yml", self.inventory, bundle)
+        self.files = sorted((self.bundle / "images").iterdir())
+        self.megabytes = round(sum(path.stat().st_size for path in self.files) / 1e6)
+        self.playbook = host.lab.folder / "load.yml"
+        load = {"name": "Load", "cozeops.studio.image_archive": {"path": str(self.bundle)}}
+        self.playbook.write_text(yaml.safe_dump([{"hosts": "coze", "gather_facts": False, "become": True, "tasks": [load]}]), encoding="utf-8")
+
+    def _clear(self) -> None:
+        self.host.shell("docker images -q | sort -u | xargs -r docker rmi -f >/dev/null; sync")
+
+    def _must_have_all(self) -> None:
+        found = len(set(self.host.shell("docker images -q").split()))
+        if found != len(self.files):
+            raise BenchError(f"the host has {found} images of {len(self.files)} archives")
+
+    def image_archive(self) -> Series:
+        self._clear()
+        finished = play("image_archive", self.playbook, self.inventory, {})
+        must_change(finished, True)
+        self._must_have_all()
+        return {"image_archive": finished.seconds}
+
+    def all_present(self) -> Series:
+        self._load()
+        finished = play("image_archive, all present", self.playbook, self.inventory, {})
+        must_change(finished, False)
+        return {"all_present": finished.seconds}
+
+    def docker_load(self) -> Series:
+        self._clear()
+        seconds = self._load()
+        self._must_have_all()
+        return {"docker_load": seconds}
+
+    def _load(self) -> float:
+        """One file after the other, over SSH, as recipes tell people to."""
+        command = " ".join(shlex.quote(word) for word in self.host.ssh("sudo docker load -q"))
+        loop = "set -e; for file; do %s <\"$file\"; done" % command
+        return run("docker load", ["sh", "-c", loop, "sh", *map(str, self.files)], log_file("docker load")).seconds

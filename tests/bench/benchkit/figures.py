@@ -26,6 +26,8 @@ TARGETS = (
     Target("noop_vs_compose", 3.0, "nothing to do / Compose"),
     Target("one_key_vs_compose", 1.0, "one changed key / Compose"),
     Target("host_slope", 0.25, "a further host / the first"),
+    Target("load_vs_docker_load", 1.0, "loading archives / docker load in a loop"),
+    Target("present_vs_docker_load", 0.1, "nothing to load / docker load in a loop"),
 )
 
 # figure: section, numerator, denominator. The numerator is site.yml without its last proof, that the product works: nothing else here
@@ -37,8 +39,11 @@ RATIOS = {
     "noop_vs_docker_container": ("no_op", SITE, "docker_container"),
     "noop_vs_compose": ("no_op", SITE, "compose"),
     "one_key_vs_compose": ("one_key", SITE, "compose"),
+    "load_vs_docker_load": ("archives", "image_archive", "docker_load"),
+    "present_vs_docker_load": ("archives", "all_present", "docker_load"),
 }
 
+SECTIONS = ("cold", "no_op", "one_key", "archives")
 Samples = Mapping[str, Any]
 WIDTH = 110  # of a task's name in the table
 _BANNER = re.compile(r"^(TASK|RUNNING HANDLER|PLAY|PLAY RECAP)\b(?: \[(.*)\])? \*+$")
@@ -162,7 +167,7 @@ def figures_table(found: Mapping[str, Any]) -> str:
 def seconds_table(samples: Samples) -> str:
     """Medians of what was measured, in seconds."""
     rows = [("SECONDS", "MEDIAN", "RANGE", "RUNS")]
-    for section in ("cold", "no_op", "one_key"):
+    for section in SECTIONS:
         for name, values in samples.get(section, {}).items():
             rows.append((f"{section}: {name}", f"{statistics.median(values):.2f}", _range(values), str(len(values))))
     return columns(rows)
@@ -182,7 +187,7 @@ def table(found: Mapping[str, Any]) -> str:
     """All that a person wants to see of a document."""
     samples = found["samples"]
     parts = [figures_table(found)]
-    if any(section in samples for section in ("cold", "no_op", "one_key")):
+    if any(section in samples for section in SECTIONS):
         parts.append(seconds_table(samples))
     if "hosts" in samples:
         parts.append(hosts_table(samples["hosts"]))

@@ -72,9 +72,12 @@ def test_the_figures_of_a_document_are_medians_of_the_ratios_of_each_repeat() ->
 def test_a_document_has_the_keys_that_others_read_and_null_for_what_was_not_run() -> None:
     found = figures.document({"machine": {}, "no_op": samples()["no_op"]})
     assert list(found) == [
-        "cold_vs_compose", "cold_vs_floor", "noop_vs_docker_container", "noop_vs_compose", "one_key_vs_compose", "host_slope", "samples",
+        "cold_vs_compose", "cold_vs_floor", "noop_vs_docker_container", "noop_vs_compose", "one_key_vs_compose", "host_slope", "load_vs_docker_load",
+        "present_vs_docker_load", "samples",
     ]  # fmt: skip
-    assert {key for key, value in found.items() if value is None} == {"cold_vs_compose", "cold_vs_floor", "one_key_vs_compose", "host_slope"}
+    assert {key for key, value in found.items() if value is None} == {
+        "cold_vs_compose", "cold_vs_floor", "one_key_vs_compose", "host_slope", "load_vs_docker_load", "present_vs_docker_load",
+    }
 
 
 OUTPUT = [
