@@ -56,7 +56,8 @@ class ActionModule(ActionBase):
             due = [place for place in places if asked["states"][place.reference] == "missing"]
             platform = arguments["platform"] or asked["platform"]
             refuse(wrong_platform(due, platform) if platform else [])
-            files = sorted({place.archive for place in due})
+            # The largest first, so that none of them is left for the end.
+            files = sorted({place.archive for place in due}, key=os.path.getsize, reverse=True)
             sent = 0
             if due and not self._task.check_mode:
                 refuse(unsound(files, known))
