@@ -42,7 +42,7 @@ SPEC: dict[str, t.Any] = {
     "source_parts": {"type": "list", "elements": "str", "default": []},
     "packages": {"type": "dict", "default": {}},
     "registry": {"type": "str", "default": ""},
-    "login": {"type": "list", "elements": "dict", "default": []},
+    "login": _registry.LOGIN,
     "authority": {"type": "str", "default": ""},
 }
 
@@ -99,8 +99,8 @@ class ActionModule(ActionBase):
         wanted, _missing = _bundle.on_engine(self._names(), self.arguments["found"])
         image = next(image for image in wanted if image.reference == self.arguments["reference"])
         tar = self._tar(image.archive)
-        read(tar, prove=True)
-        if _bundle.held(tar, image, self.reader) is None:
+        archive = read(tar, prove=True)
+        if _bundle.held(tar, image, lambda _path: archive) is None:
             raise _bundle.BundleError("%s: what the Engine exported as %s is another image. Run the playbook again." % (image.reference, tar))
         _bundle.pack(tar, self._path(image.archive))
         os.unlink(tar)

@@ -32,6 +32,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._archive_index impo
     sha256_of,
 )
 from ansible_collections.cozeops.studio.plugins.module_utils._container import normal_reference
+from ansible_collections.cozeops.studio.plugins.module_utils._host import existing
 
 PARTIAL = "partial"  # the folder of what is on its way
 PARTS = IMAGES, SOURCE, COLLECTION, PYTHON, PACKAGES = "images", "source", "collection", "python", "packages"
@@ -106,9 +107,7 @@ def refuse_place(dest: str) -> None:
         raise BundleError("%s is not a directory. Set bundle_dest to a directory of the bundle's own." % dest)
     if os.path.isdir(dest) and os.listdir(dest) and not any(os.path.isfile(os.path.join(dest, name)) for name in (MANIFEST, INCOMPLETE)):
         raise BundleError("%s has other files in it, and no bundle. Set bundle_dest to a new or an empty directory." % dest)
-    place = dest
-    while not os.path.isdir(place):
-        place = os.path.dirname(place)
+    place = existing(dest)
     if not os.access(place, os.W_OK | os.X_OK):
         raise BundleError("%s: this user may not write to %s. Set bundle_dest to another directory." % (dest, place))
 
@@ -117,10 +116,7 @@ def refuse_room(dest: str, due: t.Sequence[Wanted]) -> None:
     """Raises BundleError if what is to be written will not fit: each image in turn as it is, and all of them packed."""
     if not due:
         return
-    place = dest
-    while not os.path.isdir(place):
-        place = os.path.dirname(place)
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(existing(dest)).free
     needed = max(image.size for image in due) + PACKED * sum(image.size for image in due)
     if needed > free:
         raise BundleError("%s: %.1f GB are free, and the bundle's images may need %.1f GB. Set bundle_dest to another disk." % (dest, free / 1e9, needed / 1e9))

@@ -154,12 +154,18 @@ def rotational(device: str) -> bool | None:
     return text.strip() == "1" if text.strip() else None
 
 
-def disk(path: str) -> dict[str, t.Any]:
-    """What will hold the path, of which some parent exists: {"path", "free" and "size" in bytes, "inodes_free", "inodes" (0: not counted), "mount",
-    "type", "options" (ro and noexec, if set), "rotational"}."""
+def existing(path: str) -> str:
+    """The path, or the nearest of its parents that exists."""
     path = os.path.abspath(path)
     while not os.path.exists(path):
         path = os.path.dirname(path)
+    return path
+
+
+def disk(path: str) -> dict[str, t.Any]:
+    """What will hold the path, of which some parent exists: {"path", "free" and "size" in bytes, "inodes_free", "inodes" (0: not counted), "mount",
+    "type", "options" (ro and noexec, if set), "rotational"}."""
+    path = existing(path)
     stats = os.statvfs(path)
     mount = mount_of(os.path.realpath(path), read("/proc/self/mountinfo"))
     return {

@@ -33,6 +33,19 @@ PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
 
+#: Argument spec of the option that gives logins. Its documentation is the fragment registry_login.
+LOGIN: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "registry": {"type": "str", "default": HUB},
+        "username": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
+    },
+}
+
+
 class Reference(t.NamedTuple):
     """An image reference in its parts. ``version`` is a tag or a digest."""
 

@@ -17,6 +17,8 @@ description:
   - The role C(bundle) uses this module. Images, Python packages and those of the distribution are fetched by other tools; this module says which, and puts
     together what was fetched.
   - Everything is done by the action plugin, on the controller.
+extends_documentation_fragment:
+  - cozeops.studio.registry_login
 attributes:
   action:
     support: full
@@ -86,11 +88,6 @@ options:
     description: Registry, with a path if wanted, that the images are pushed into.
     type: str
     default: ''
-  login:
-    description: Logins for registries, each with C(registry), C(username) and C(password).
-    type: list
-    elements: dict
-    default: []
   authority:
     description: Path of a certificate of the authority that the registry is trusted by.
     type: str

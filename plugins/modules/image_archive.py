@@ -120,6 +120,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
+from ansible_collections.cozeops.studio.plugins.module_utils._host import existing
 
 AT_ONCE = 2  # the Engine unpacks one layer of an image at a time
 LOAD_TIMEOUT = 1800
@@ -195,9 +196,7 @@ def load(path: str, remove: bool) -> str:
 
 def room(path: str) -> int:
     """Free bytes of the file system that the path is, or will be, on."""
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return shutil.disk_usage(path).free
+    return shutil.disk_usage(existing(path)).free
 
 
 def main() -> None:

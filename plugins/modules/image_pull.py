@@ -15,6 +15,8 @@ description:
   - Has the host's Engine pull images, some at once, with logins that are given for this and left nowhere on the host.
   - A pull that fails for a reason that may pass is tried again; the Engine goes on where it ended. All that failed are told, each with its reason.
   - M(community.docker.docker_image_pull) pulls one image, and takes logins from a file on the host only.
+extends_documentation_fragment:
+  - cozeops.studio.registry_login
 attributes:
   check_mode:
     support: full
@@ -35,24 +37,6 @@ options:
     type: list
     elements: str
     required: true
-  login:
-    description: Logins for registries. Without one for its registry, an image is pulled with the login that the host has, if any.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: The registry, as it stands in front of images.
-        type: str
-        default: docker.io
-      username:
-        description: Who pulls.
-        type: str
-        required: true
-      password:
-        description: Their password or token.
-        type: str
-        required: true
   update:
     description: Whether to ask for images that the host has as well, since their tags may have moved.
     type: bool
@@ -100,7 +84,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
-from ansible_collections.cozeops.studio.plugins.module_utils._registry import engine_reason, given_login, is_final, parse
+from ansible_collections.cozeops.studio.plugins.module_utils._registry import LOGIN, engine_reason, given_login, is_final, parse
 
 PAUSE = 5.0
 #: Seconds without a word from the Engine, which tells of its progress several times a second.
@@ -145,16 +129,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "images": {"type": "list", "elements": "str", "required": True},
-            "login": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "registry": {"type": "str", "default": "docker.io"},
-                    "username": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
-                },
-            },
+            "login": LOGIN,
             "update": {"type": "bool", "default": False},
             "retries": {"type": "int", "default": 3},
             "at_once": {"type": "int", "default": 3},

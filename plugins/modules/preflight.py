@@ -18,6 +18,8 @@ description:
     proxies of its environment and the log-ins that the docker command has kept in a file.
   - It only reads. A port is bound for a moment, where nothing listens on it, and nothing is sent to an endpoint but a request without a key.
   - A check that fails does not fail the module. It needs neither an Engine nor the Python package docker.
+extends_documentation_fragment:
+  - cozeops.studio.registry_login
 attributes:
   check_mode:
     support: full
@@ -45,24 +47,6 @@ options:
     type: str
     choices: [registry, present, archive]
     default: registry
-  login:
-    description: Logins for registries. Without one for its registry, the host's own is used, if there is any.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: The registry, as it stands in front of images.
-        type: str
-        default: docker.io
-      username:
-        description: Who pulls.
-        type: str
-        required: true
-      password:
-        description: Their password or token.
-        type: str
-        required: true
   authority:
     description: Certificate (PEM) of an authority to be trusted besides the system's. The registry is asked by the module then, not by the Engine.
     type: str
@@ -336,16 +320,7 @@ def main() -> None:
             "images": {"type": "list", "elements": "str", "default": []},
             "image_source": {"type": "str", "choices": ["registry", "present", "archive"], "default": "registry"},
             "image_update": {"type": "bool", "default": False},
-            "login": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "registry": {"type": "str", "default": "docker.io"},
-                    "username": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
-                },
-            },
+            "login": _registry.LOGIN,
             "authority": {"type": "str", "default": ""},
             "ports": {
                 "type": "list",
