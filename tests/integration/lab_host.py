@@ -61,6 +61,17 @@ class Run:
         return sum(int(part.split("=")[1]) for part in recap.split() if part.startswith("changed="))
 
 
+def playbook_argv(inventory: Path, playbook: str, *arguments: str, **variables: Any) -> list[str]:
+    argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(ROOT / "playbooks" / f"{playbook}.yml")]
+    return [*argv, "-e", json.dumps(variables), *arguments]
+
+
+def finished(argv: list[str]) -> Run:
+    """A run from the root of the checkout, to its end."""
+    done = subprocess.run(argv, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=600)
+    return Run(argv[2:], done.returncode, done.stdout)
+
+
 class LabHost:
     """One host container, reached over SSH as an operator would, and as root through the Engine of this machine."""
 
@@ -106,14 +117,10 @@ class LabHost:
         return dict(line.lstrip("/").split(" ", 1) for line in out.splitlines())
 
     def _argv(self, playbook: str, arguments: tuple[str, ...], variables: Mapping[str, Any]) -> list[str]:
-        given = {"stack_image_source": "present", **variables}
-        argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(self.folder / "hosts.yml"), str(ROOT / "playbooks" / f"{playbook}.yml")]
-        return [*argv, "-e", json.dumps(given), *arguments]
+        return playbook_argv(self.folder / "hosts.yml", playbook, *arguments, **{"stack_image_source": "present", **variables})
 
     def play(self, playbook: str, *arguments: str, **variables: Any) -> Run:
-        argv = self._argv(playbook, arguments, variables)
-        done = subprocess.run(argv, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=600)
-        return Run(argv[2:], done.returncode, done.stdout)
+        return finished(self._argv(playbook, arguments, variables))
 
     def site(self, *arguments: str, **variables: Any) -> Run:
         return self.play("site", *arguments, **variables)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.cozeops.studio.tests.integration.lab_host import ROOT, LabHost, Registry, Run, make_source, why_not
+from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Registry, Run, finished, make_source, playbook_argv, why_not
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
@@ -61,11 +60,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, given: dict[str, Any]) -> P
 
 def local(folder: Path, *arguments: str, **variables: Any) -> Run:
     (folder / "hosts.yml").write_text(yaml.safe_dump({"coze": {"hosts": {"far": {"ansible_host": "192.0.2.1"}}}}))
-    argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(folder / "hosts.yml"), str(ROOT / "playbooks" / "bundle.yml"), "-e", json.dumps(variables)]
-    done = subprocess.run(
-        [*argv, *arguments], cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=300
-    )
-    return Run([*argv[2:-2], *arguments], done.returncode, done.stdout)
+    return finished(playbook_argv(folder / "hosts.yml", "bundle", *arguments, **variables))
 
 
 def says_no_password(run: Run) -> Run:
@@ -79,6 +74,8 @@ def test_a_bundle_is_pushed_once(tmp_path: Path, registry: Registry, bundle: Pat
     access = {key: given[key] for key in ("stack_registry_login", "stack_registry_ca")}
     local(tmp_path, **{**push, **access, "bundle_registry": ""}).must_fail("bundle_registry is not set")
     local(tmp_path, **push, stack_registry_ca=given["stack_registry_ca"]).must_fail(f"{registry.name} refuses", "Set stack_registry_login")
+    of_another = {key: value for key, value in registry.login.items() if key != "registry"}  # of Docker Hub, as nothing is said
+    local(tmp_path, **push, **{**access, "stack_registry_login": [of_another]}).must_fail(f"{registry.name} refuses", "Set stack_registry_login")
     local(tmp_path, **push, stack_registry_login=given["stack_registry_login"]).must_fail("is not trusted", "Set stack_registry_ca")
     run = says_no_password(local(tmp_path, "--check", "--diff", "-vvv", **push, **access))
     run.must_pass(changed=True)
