@@ -56,8 +56,9 @@ class ActionModule(ActionBase):
             due = [place for place in places if asked["states"][place.reference] == "missing"]
             platform = arguments["platform"] or asked["platform"]
             refuse(wrong_platform(due, platform) if platform else [])
-            # The largest first, so that none of them is left for the end.
-            files = sorted({place.archive for place in due}, key=os.path.getsize, reverse=True)
+            # The smallest is there soon, and has the host work while others are sent; of these the largest first, so that none of them is left for the end.
+            by_size = sorted({place.archive for place in due}, key=os.path.getsize)
+            files = by_size[:1] + by_size[:0:-1]
             sent = 0
             if due and not self._task.check_mode:
                 refuse(unsound(files, known))

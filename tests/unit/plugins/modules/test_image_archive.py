@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
@@ -40,8 +41,8 @@ class Engine:
             raise ImageNotFound(name)
         return {"Id": found, "RootFS": {"Layers": LAYERS}, "Created": "2026-01-31T12:00:00.5Z"}
 
-    def load_image(self, handle: BinaryIO) -> list[dict[str, Any]]:
-        document = json.loads(handle.read())
+    def load_image(self, chunks: Iterable[bytes]) -> list[dict[str, Any]]:
+        document = json.loads(b"".join(chunks))
         if "error" in document:
             return [{"stream": "begun"}, {"error": document["error"]}]
         self.images.update(document)
@@ -121,6 +122,16 @@ def test_what_the_engine_says_against_an_archive_is_told(call: Call, tmp_path: P
     assert result["problems"][str(broken)] == "unexpected EOF"
     assert "No such file" in result["problems"][str(gone)]
     assert not broken.exists()
+
+
+def test_the_engine_gets_archives_unpacked(call: Call, tmp_path: Path) -> None:
+    whole, short, images = tmp_path / "0", tmp_path / "1", dict[str, str]()
+    # pigz and its like write more than one member.
+    whole.write_bytes(gzip.compress(b'{"redis:8"') + gzip.compress(f': "{ID}"}}'.encode()))
+    short.write_bytes(gzip.compress(b"{" * 5000)[:-9])
+    result = call(images, load=[str(whole), str(short)])
+    assert (images, list(result["problems"])) == ({"redis:8": ID}, [str(short)])
+    assert "end-of-stream" in result["problems"][str(short)]
 
 
 def test_without_an_engine_only_check_mode_goes_on(call: Call) -> None:
