@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import json
 import os
 import secrets as random_source
 import typing as t
+from contextlib import ExitStack, contextmanager
 
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
@@ -25,6 +27,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils import (
     _embedding,
     _entry,
     _files,
+    _placement,
     _preflight,
     _secrets,
     _settings,
@@ -72,11 +75,18 @@ SPEC: dict[str, t.Any] = {
     "image_prefix": {"type": "str", "default": ""},
     "image_source": {"type": "str", "default": "registry", "choices": ["registry", "present", "archive"]},
     "archive_dir": {"type": "str", "default": ""},
-    "network": {"type": "str", "required": True},
+    "network": {"type": "str", "default": ""},
+    "network_kind": {"type": "str", "default": "auto", "choices": ["auto", "bridge", "overlay"]},
     "log_options": {"type": "dict", "default": {}},
     "entry": {"type": "dict", "required": True},
     "facts": {"type": "dict", "required": True},
     "peers": {"type": "list", "elements": "dict", "default": []},
+    "host": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "groups": {"type": "dict", "default": {}},
+    "elsewhere": {"type": "dict", "default": {}},
+    "together": {"type": "list", "elements": "str", "default": []},
+    "host_secrets": {"type": "dict", "default": {}},
     "engine_managed": {"type": "bool", "default": True},
     "memory_min": {"type": "str", "default": "0"},
     "disk_min": {"type": "str", "default": "0"},
@@ -95,6 +105,8 @@ class Resolved(t.NamedTuple):
     #: What the secrets file has.
     stored: dict[str, str]
     warnings: list[str]
+    #: Secrets that the controller lacks, while a host of the stack may have them, and was not asked yet.
+    lost: list[str]
 
 
 class ActionModule(ActionBase):
@@ -108,13 +120,15 @@ class ActionModule(ActionBase):
         # Plain values: Ansible's own kinds of str and dict carry tags that neither YAML's writer nor hmac expects.
         self.arguments = json.loads(json.dumps(arguments))
         # Ansible's loader would look for a relative path beside the playbook, and the writer where Ansible was started.
+        self.arguments["hosts"] = self.arguments["hosts"] or [self.arguments["host"]]
         self.arguments["secrets_file"] = os.path.abspath(os.path.expanduser(self.arguments["secrets_file"]))
         self.task_vars = task_vars or {}
+        self.stack = stack_of([facts["stack"] for facts in [*self.arguments["elsewhere"].values(), self.arguments["facts"]]])
         #: Where the chat models are, keys included, for those who ask them whether they answer.
         self.chat_models: list[dict[str, str]] = []
         try:
             return self._model()
-        except (EnvError, _definition.DefinitionError, _embedding.EmbeddingError, _files.FileError, _entry.EntryError) as exc:
+        except (EnvError, _placement.PlacementError, _definition.DefinitionError, _embedding.EmbeddingError, _files.FileError, _entry.EntryError) as exc:
             raise AnsibleActionFail(str(exc)) from exc
 
     def _model(self) -> dict[str, t.Any]:
@@ -122,17 +136,39 @@ class ActionModule(ActionBase):
         _entry.check_stack_name(arguments["name"])
         _entry.check_root(arguments["root"])
         warnings = self._check_variables()
-        resolved = self._environment()
+        silent = [host for host in arguments["hosts"] if host in arguments["together"] and host not in [arguments["host"], *arguments["elsewhere"]]]
+        if silent:
+            raise AnsibleActionFail(
+                "%s of the stack %s could not be looked at, for the reason above. Nothing was changed. To go on without, add --limit '%s'."
+                % (", ".join(silent), arguments["name"], ",".join(["all", *("!" + host for host in silent)]))
+            )
+        with ExitStack() as held:
+            resolved = self._environment()
+            if resolved.lost:
+                return {"changed": False, "lost": resolved.lost}
+            if (resolved.decision.generated or resolved.decision.adopted) and not self._task.check_mode:
+                # Of several hosts of a stack, which are resolved at the same time, one makes them, and the others read what it has written.
+                held.enter_context(alone(os.path.dirname(arguments["secrets_file"])))
+                resolved = self._environment()
+            return self._resolved(resolved, warnings)
+
+    def _resolved(self, resolved: Resolved, warnings: list[str]) -> dict[str, t.Any]:
+        arguments = self.arguments
         model, files, more = self._services(resolved.env, resolved.values)
         warnings += [*resolved.warnings, *more]
+        memory_min = _definition.size_in_bytes(arguments["memory_min"], "stack_memory_min") or 0
+        if len(model["hosts"]) > 1:
+            # It is meant for a whole stack; a part of one needs no more than its limits add up to.
+            memory_min = min(memory_min, sum(service["memory"] or 0 for service in model["services"].values()))
         checks = _preflight.checks(
             model,
             arguments["facts"],
             arguments["engine_managed"],
-            _definition.size_in_bytes(arguments["memory_min"], "stack_memory_min") or 0,
+            memory_min,
             _definition.size_in_bytes(arguments["disk_min"], "stack_disk_min") or 0,
             arguments["peers"],
         )
+        checks += _preflight.stack_checks(model, arguments["facts"], arguments["elsewhere"])
         archive_check, images_due = self._archives(model)
         checks += archive_check
         enforce = arguments["preflight"] == "enforce"
@@ -143,6 +179,7 @@ class ActionModule(ActionBase):
         files += self._stack_files(model, resolved.values, resolved.wanted)
         return {
             "changed": saved and enforce,
+            "lost": [],
             "checks": _check.rows(checks),
             "model": model,
             "files": files,
@@ -238,7 +275,11 @@ class ActionModule(ActionBase):
         operator = {**embedding, **given}
         stored = self._stored_secrets()
         source = _stack_env.lenient(text, env_src, operator)
-        decision = self._decide(wanted, source.env, operator, stored)
+        sources = _secrets.Sources(operator, source.env, stored, arguments["host_secrets"])
+        lost = [secret.key for secret in _secrets.missing(wanted, sources)]
+        if lost and not arguments["host_secrets"] and self.stack["exists"]:
+            return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost)
+        decision = self._decide(wanted, sources)
         problems += [*decision.problems, *self._locked_changes(wanted, decision.values)]
         presets = _stack_env.preset_values(arguments["presets"], source.env, operator, arguments["release"])
         # In check mode new secrets do not exist yet, and keys made from them cannot be compared with anything.
@@ -271,7 +312,7 @@ class ActionModule(ActionBase):
         if problems:
             raise AnsibleActionFail("\n".join(problems))
         doubts = [str(finding) for finding in findings if not finding.fatal]
-        return Resolved(result.env, values, wanted, decision, stored, [*result.warnings, *doubts, *self._replaced(source, env_src, presets)])
+        return Resolved(result.env, values, wanted, decision, stored, [*result.warnings, *doubts, *self._replaced(source, env_src, presets)], [])
 
     def _fixed(self) -> dict[str, str]:
         """Settings that the definitions of services that take the whole environment do not leave to it."""
@@ -286,7 +327,7 @@ class ActionModule(ActionBase):
 
     def _embedding_change(self, env: dict[str, str]) -> dict[str, list[t.Any]]:
         """What of the embedding model is another one than the stack on the host was made with, each as [old, new]."""
-        services = (self.arguments["facts"]["stack"]["model"] or {}).get("services", {}).values()
+        services = self.stack["services"].values()
         before = {key: value for service in services for key, value in service["env"].items()}
         return {key: list(pair) for key, pair in _embedding.embedding_change(before, env, self.arguments["release"]).items()}
 
@@ -309,41 +350,32 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("%s: no value is given for %s. Give one, or take the line away to have one made." % (path, ", ".join(blank)))
         return stored
 
-    def _decide(
-        self, wanted: list[_secrets.Secret], source_env: dict[str, str], operator: dict[str, str], stored: dict[str, str]
-    ) -> _secrets.Decision:
-        sources = _secrets.Sources(operator, source_env, stored, {})
-        lacking = _secrets.missing(wanted, sources)
-        if lacking and self.arguments["facts"]["stack"]["exists"]:
-            sources = sources._replace(host=self._secrets_of_host([secret.key for secret in lacking]))
+    def _decide(self, wanted: list[_secrets.Secret], sources: _secrets.Sources) -> _secrets.Decision:
         # Data without our stamp are refused as such, further on: what they were made with is not the question.
-        filled = [path for path, found in self.arguments["facts"]["stack"]["data"].items() if found["filled"] and found["stamp"]]
-        return _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"])
+        filled = [path for path, found in self.stack["data"].items() if found["filled"] and found["stamp"]]
+        decision = _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"])
+        unasked = sorted({*self.arguments["hosts"]} - {self.arguments["host"], *self.arguments["elsewhere"]})
+        if decision.generated and unasked:
+            decision.problems.append(
+                "%s lacks %s, and the hosts %s of the stack, which may have them, are not part of this run. Run without --limit, or put the values there."
+                % (self.arguments["secrets_file"], ", ".join(decision.generated), ", ".join(unasked))
+            )
+        return decision
 
     def _locked_changes(self, wanted: list[_secrets.Secret], values: dict[str, str]) -> list[str]:
         """Secrets that data on the host were made with, and that have another value now. The host's model has their digests."""
-        facts = self.arguments["facts"]["stack"]
         key = values.get(DIGEST_KEY.key)
-        services = (facts["model"] or {}).get("services", {}).values()
+        services = self.stack["services"].values()
         found = []
         for secret in wanted:
             made_with = {service["env"][secret.key]["hmac"] for service in services if isinstance(service["env"].get(secret.key), dict)}
-            filled = facts["data"].get(secret.locks or "", {}).get("filled")
+            filled = self.stack["data"].get(secret.locks or "", {}).get("filled")
             if key and filled and made_with and secret.key in values and keyed(key, values[secret.key]) not in made_with:
                 found.append(
                     "%s: %s was made with another value. Take the new one out of the .env and stack_env; to change it for good, change it in the data first."
                     % (secret.key, secret.locks)
                 )
         return found
-
-    def _secrets_of_host(self, keys: list[str]) -> dict[str, str]:
-        """Values that the stack on the host runs with. The result stays in this process."""
-        result = self._execute_module(
-            module_name="cozeops.studio.stack_info", module_args={"root": self.arguments["root"], "secrets": keys}, task_vars=self.task_vars
-        )
-        if result.get("failed"):
-            raise AnsibleActionFail("secrets could not be read back from the host: %s" % result.get("msg"))
-        return dict(result.get("secrets", {}))
 
     def _save_secrets(self, decision: _secrets.Decision, stored: dict[str, str]) -> bool:
         """Append what is new to the secrets file, which stays encrypted if it is. True if there was anything."""
@@ -380,6 +412,13 @@ class ActionModule(ActionBase):
         _definition.select([{"name": service["name"]} for service in selected], arguments["release"], arguments["services"])
         _definition.check_order(selected)
         wanted = [service for service in selected if not arguments["services"] or service["name"] in arguments["services"]]
+        roles = {service["name"]: service["role"] for service in selected}
+        placement = _placement.place(
+            arguments["name"], {service["name"]: service["role"] for service in wanted}, arguments["hosts"], arguments["groups"], roles
+        )
+        wanted = [service for service in wanted if arguments["host"] in placement[service["name"]]]
+        hosts = [host for host in arguments["hosts"] if host not in _placement.idle(arguments["hosts"], placement)]
+        kind = {"auto": "overlay" if len(hosts) > 1 else "bridge"}.get(arguments["network_kind"], arguments["network_kind"])
         model: dict[str, t.Any] = {
             "version": 1,
             "collection": self._collection_version(),
@@ -387,7 +426,11 @@ class ActionModule(ActionBase):
             "root": arguments["root"].rstrip("/"),
             "release": arguments["release"],
             "image_source": arguments["image_source"],
-            "network": arguments["network"],
+            "network": arguments["network"] or (arguments["name"] + ("-overlay" if kind == "overlay" else "")),
+            "network_kind": kind,
+            "host": arguments["host"],
+            "hosts": hosts,
+            "placement": placement,
             "log_options": {name: str(value) for name, value in arguments["log_options"].items()},
             "entry": arguments["entry"],
             "services": {},
@@ -488,6 +531,30 @@ class ActionModule(ActionBase):
                 with open(path, encoding="utf-8") as handle:
                     return str(read(yaml.safe_load(handle)))
         raise AnsibleActionFail("%s holds neither galaxy.yml nor MANIFEST.json: install the collection again" % COLLECTION)
+
+
+def stack_of(parts: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """What is known of the stack on all its hosts: {"exists", "services", "data"}, services as in the models that they keep."""
+    found: dict[str, t.Any] = {"exists": False, "services": {}, "data": {}}
+    for part in parts:
+        found["exists"] = found["exists"] or part["exists"]
+        found["services"].update((part["model"] or {}).get("services", {}))
+        for path, state in part["data"].items():
+            if state["filled"] or path not in found["data"]:
+                found["data"][path] = state
+    return found
+
+
+@contextmanager
+def alone(directory: str) -> t.Iterator[None]:
+    """Nobody else who asks for the same is let in meanwhile."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def argument_specs() -> dict[str, dict[str, dict[str, t.Any]]]:

@@ -32,7 +32,7 @@ def registry_of(reference: str) -> str:
 
 
 def schedule(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Steps of a run; ``data`` is what stack_info says of the data directories."""
+    """Steps of a run; ``data`` is what stack_info says of the data directories. ``model`` may be what ``whole`` found."""
     services = model["services"]
     ledgers = {name: ledger_of(service, data) for name, service in services.items()}
     aside = {name: _definition.unfinished(service, data) for name, service in services.items()}
@@ -107,6 +107,7 @@ def plan_report(
     planned: t.Mapping[str, t.Any],
     info: t.Mapping[str, t.Any],
     resolved: t.Mapping[str, t.Any],
+    makes_network: bool,
     update_images: bool = False,
 ) -> dict[str, t.Any]:
     """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_info and stack_model."""
@@ -119,7 +120,7 @@ def plan_report(
         images_asked=registry and update_images,
         differences=planned["files"]["differences"],
         files_changed=planned["files"]["outdated"],
-        network="" if model["network"] in info["networks"] else model["network"],
+        network=model["network"] if makes_network else "",
         generated=resolved["generated"],
         adopted=resolved["adopted"],
         engine="" if info["engine"]["reachable"] else info["engine"]["error"],
@@ -185,6 +186,58 @@ def peers(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]
     return found
 
 
+def stack_hosts(found: t.Sequence[t.Mapping[str, t.Any]], hosts: t.Sequence[str], me: str, name: str) -> list[str]:
+    """Hosts of the stack of that name, in the inventory's order; ``found`` is what ``peers`` found."""
+    own = {me, *(peer["host"] for peer in found if peer["name"] == name)}
+    return [host for host in hosts if host in own] or [me]
+
+
+def facts_elsewhere(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], me: str) -> dict[str, t.Any]:
+    """host -> what stack_info found there that matters to the whole stack, of those other hosts that were asked in this run."""
+    found = {}
+    for host in hosts:
+        if host != me and "__stack_info" in hostvars[host]:
+            info = hostvars[host]["__stack_info"]
+            if "stack" in info:
+                found[host] = {key: info[key] for key in ("stack", "containers", "engine", "cpu")}
+    return found
+
+
+def whole(model: t.Mapping[str, t.Any], parts: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """The stack on all its hosts: {"services", "plan", "data"}, services in order. ``parts``: host -> its variables; the others are not of this run."""
+    found: dict[str, t.Any] = {"services": {}, "plan": {}, "data": {}}
+    for service, places in model["placement"].items():
+        for host in places:
+            if host in parts:
+                found["services"][service] = parts[host]["stack_model"]["services"][service]
+                found["plan"][service] = parts[host]["__stack_plan"]["plan"][service]
+    for part in parts.values():
+        own = {entry["path"] for service in part["stack_model"]["services"].values() for entry in service["data"]}
+        data = part["__stack_info"]["stack"]["data"]
+        found["data"].update({path: data[path] for path in own if path in data})
+    return found
+
+
+def proved(parts: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """Services that were proved ready in this run, on all hosts. ``parts``: variables of the hosts; one with nothing to do has only its plan."""
+    found = []
+    for part in parts:
+        ready = part["__service_ready"] if "__service_ready" in part else part["__stack_plan"].get("ready", [])
+        found += [service for service in ready if service not in part.get("__service_failures", {})]
+    return found
+
+
+def blocked(names: t.Sequence[str], model: t.Mapping[str, t.Any], ready: t.Collection[str]) -> dict[str, str]:
+    """Those of the named services that may not start, each with why. ``ready``: services that were proved in this run, on whatever host."""
+    found = {}
+    for name in names:
+        lacking = [other for other in model["services"][name]["depends_on"] if other in model["placement"] and other not in ready]
+        if lacking:
+            those = ", ".join("%s (on %s)" % (other, ", ".join(model["placement"][other])) for other in lacking)
+            found[name] = "%s was not touched: it needs %s, not proved ready in this run." % (name, those)
+    return found
+
+
 def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -> list[str]:
     """Images of the model that the Engine does not have, each once."""
     return _container.missing_images([service["image"] for service in model["services"].values()], images)
@@ -193,8 +246,10 @@ def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) ->
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
+            "blocked": blocked,
             "container_options": container_options,
             "entry_of": entry_of,
+            "facts_elsewhere": facts_elsewhere,
             "ledger_of": ledger_of,
             "local_url": local_url,
             "missing_images": missing_images,
@@ -202,11 +257,14 @@ class FilterModule:
             "plan_lines": plan_lines,
             "plan_report": plan_report,
             "probes": probes,
+            "proved": proved,
             "registry_of": registry_of,
             "rounds": _definition.rounds,
             "schedule": schedule,
+            "stack_hosts": stack_hosts,
             "stack_name_of": stack_name_of,
             "step_line": step_line,
             "untouched": untouched,
             "way_in": way_in,
+            "whole": whole,
         }

@@ -206,13 +206,14 @@ def schedule(
 def rounds(steps: t.Sequence[Step], swaps: t.Collection[str]) -> list[Step]:
     """The steps of ``schedule``, with starts in a row that can be done side by side as one step of the kind C(make): {"kind", "services", "needs"}.
 
-    These are services that get a container without having had one, and that do not need each other. A start that stays by itself names its
-    C(services) too. ``swaps`` are the services whose earlier container has to be put aside first.
+    These are services that get a container without having had one, and that do not need each other. A step that stays by itself names its
+    C(services) too, and an init step its job by name. ``swaps`` are the services whose earlier container has to be put aside first.
     """
     found: list[Step] = []
     for step in steps:
-        if step["kind"] != "start":
-            found.append(step)
+        if step["kind"] == "init":
+            # Without the digest of its job, which is another one in each stack: what is the same on all hosts is taken side by side.
+            found.append({**step, "job": step["job"]["name"], "services": [step["service"]]})
         elif step["action"] != "recreate" or step["set_aside"] or step["service"] in swaps:
             found.append({**step, "services": [step["service"]]})
         elif found and found[-1]["kind"] == "make" and not set(step["needs"]).intersection(found[-1]["services"]):

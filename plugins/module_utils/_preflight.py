@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cozeops.studio.plugins.module_utils._check import FAIL, WARN, Check, fail, ok, sentences
+from ansible_collections.cozeops.studio.plugins.module_utils import _placement, _swarm
+from ansible_collections.cozeops.studio.plugins.module_utils._check import FAIL, WARN, Check, fail, ok, sentences, warn
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name, missing_images
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import MIN_API, api_tuple
 from ansible_collections.cozeops.studio.plugins.module_utils._preflight_host import host_checks
@@ -142,13 +143,13 @@ def data_check(model: Model, name: str, place: str, found: t.Mapping[str, t.Any]
 
 
 def peer_checks(model: Model, peers: t.Sequence[t.Mapping[str, t.Any]]) -> Checks:
-    """Other hosts of the inventory that get in this one's way: a second one of the stack, or one that is the same machine."""
-    others = sorted(peer["host"] for peer in peers if peer["name"] == model["name"])
+    """Other hosts of the inventory that get in this one's way, as they are the same machine."""
+    others = sorted(peer["host"] for peer in peers if peer["name"] == model["name"] and peer["same_machine"])
     if others:
         yield fail(
             "inventory",
             "hosts of the stack",
-            "the stack %s is given to %s as well: a stack has one host." % (model["name"], ", ".join(others)),
+            "the stack %s is given to %s as well, which is the same machine." % (model["name"], ", ".join(others)),
             "Leave one, or give each a stack_name of its own.",
         )
     for service in model["services"].values():
@@ -161,6 +162,44 @@ def peer_checks(model: Model, peers: t.Sequence[t.Mapping[str, t.Any]]) -> Check
                         "stacks %s and %s both want port %s of this machine:" % (model["name"], peer["name"], port["port"]),
                         "give one of them another port in stack_public_url.",
                     )
+
+
+def stack_checks(model: Model, facts: Facts, elsewhere: t.Mapping[str, Facts]) -> list[Check]:
+    """What only shows when all hosts of a stack are looked at. ``elsewhere``: host -> what is known of the others."""
+    if not elsewhere and len(model["hosts"]) < 2:
+        return []
+    area, row, every = "stack", "hosts of the stack", {model["host"]: facts, **elsewhere}
+    running = {host: [each["service"] for each in one["containers"] if each["stack"] == model["name"]] for host, one in every.items()}
+    data = {
+        host: [
+            state["stamp"]["service"]
+            for state in one["stack"]["data"].values()
+            if state["filled"] and state["stamp"] and state["stamp"].get("stack") == model["name"]
+        ]
+        for host, one in every.items()
+    }
+    found = [fail(area, row, sentence, "") for sentence in _placement.moved(model["name"], model["placement"], running, data)]
+    idle = [host for host in every if host not in model["hosts"]]
+    if idle:
+        cure = "Put it into a group such as coze_milvus, give it a stack_name of its own, or take it out of the stack."
+        found.append(fail(area, row, "no service of the stack %s is to run on %s." % (model["name"], ", ".join(idle)), cure))
+    if model["network_kind"] == "bridge" and len(model["hosts"]) > 1:
+        found.append(fail(area, row, "stack_network is bridge, which does not reach from %s." % " to ".join(model["hosts"]), "Set it to overlay."))
+    used = {host: one for host, one in every.items() if host in model["hosts"]}
+    if model["network_kind"] == "overlay":
+        swarms = {host: one["engine"]["swarm"] for host, one in used.items() if one["engine"]["reachable"]}
+        found += [fail(area, row, sentence, "") for sentence in _swarm.problems(model["hosts"], swarms)]
+    found += alike(area, "processors", {host: one["cpu"]["machine"] for host, one in used.items()}, "An image may not run on all of them.")
+    versions = {host: ".".join(one["engine"]["version"].split(".")[:2]) for host, one in used.items() if one["engine"]["reachable"]}
+    found += alike(area, "Engine versions", versions, "They can work together; keep them near each other.")
+    return found or [ok(area, row, ", ".join(model["hosts"]))]
+
+
+def alike(area: str, row: str, values: t.Mapping[str, str], harm: str) -> list[Check]:
+    """A warning where hosts differ."""
+    if len(set(values.values())) < 2:
+        return []
+    return [warn(area, row, "the hosts differ: %s." % ", ".join("%s has %s" % pair for pair in values.items()), harm)]
 
 
 def checks(

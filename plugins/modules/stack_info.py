@@ -199,7 +199,7 @@ import platform
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cozeops.studio.plugins.module_utils import _host, _proxy, _routes
+from ansible_collections.cozeops.studio.plugins.module_utils import _host, _proxy, _routes, _swarm
 from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_SERVICE, LABEL_STACK
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
 
@@ -222,6 +222,7 @@ def engine_details(info: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     registry = info.get("RegistryConfig") or {}
     indexes = registry.get("IndexConfigs") or {}
     return {
+        "name": info.get("Name", ""),
         "driver": info.get("Driver", ""),
         "rootless": "name=rootless" in security,
         "userns": "name=userns" in security,
@@ -230,6 +231,7 @@ def engine_details(info: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "root": info.get("DockerRootDir") or _host.ENGINE_ROOT,
         "insecure_registries": [*(registry.get("InsecureRegistryCIDRs") or []), *(name for name, index in indexes.items() if not index.get("Secure", True))],
         "mirrors": registry.get("Mirrors") or [],
+        "swarm": _swarm.facts_of(info),
         "address_pools": [{"base": pool["Base"], "size": pool["Size"]} for pool in info.get("DefaultAddressPools") or []],
     }
 

@@ -106,9 +106,40 @@ options:
     type: str
     default: ''
   network:
-    description: Name of the stack's network.
+    description: Name of the stack's network. By default the stack's name, with C(-overlay) behind it for a network across hosts.
+    type: str
+    default: ''
+  network_kind:
+    description: Kind of that network. With V(auto) it is an overlay where the stack has several hosts.
+    type: str
+    choices: [auto, bridge, overlay]
+    default: auto
+  host:
+    description: Inventory name of the host that the model is for.
     type: str
     required: true
+  hosts:
+    description: All hosts of the stack, in order. By default this one alone.
+    type: list
+    elements: str
+    default: []
+  groups:
+    description: Inventory groups with their hosts. Those that are called after a service or a role, such as C(coze_mysql), say where it runs.
+    type: dict
+    default: {}
+  elsewhere:
+    description: What M(cozeops.studio.stack_info) said of the other hosts of the stack, by name.
+    type: dict
+    default: {}
+  together:
+    description: All hosts of this run. The stack's hosts among them have to be in O(elsewhere).
+    type: list
+    elements: str
+    default: []
+  host_secrets:
+    description: Secrets that were read back from the stack's hosts. They are used where nothing else has a value.
+    type: dict
+    default: {}
   log_options:
     description: Options of the log driver.
     type: dict
@@ -155,6 +186,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+lost:
+  description:
+    - Secrets for which the controller has no value, while the stack exists. If there are any, nothing else is returned, and the module is to be called
+      again with what its hosts have of them.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 model:
   description: The stack model; it holds no secret's value.
   returned: success

@@ -14,6 +14,8 @@ ENGINE: dict[str, t.Any] = {
     "reachable": True,
     "version": "26.1.5",
     "api_version": "1.45",
+    "name": "box",
+    "swarm": {"state": "inactive", "error": "", "node": "", "address": "", "manager": False, "managers": [], "addresses": []},
     "driver": "overlay2",
     "rootless": False,
     "userns": False,

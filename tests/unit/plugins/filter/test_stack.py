@@ -89,7 +89,7 @@ def a_report(update_images: bool = False, planned: dict[str, Any] | None = None,
     plan = {"loading": [], **plan, "files": rendered or {"outdated": False, "differences": []}}
     whole = model_of(service_of(init=[JOB]), **{name: value for name, value in model.items() if name not in info})
     facts = {name: model.get(name, value) for name, value in info.items()}
-    return stack.plan_report(whole, plan, facts, {"generated": [], "adopted": []}, update_images)
+    return stack.plan_report(whole, plan, facts, {"generated": [], "adopted": []}, not facts["networks"], update_images)
 
 
 def test_a_stack_that_is_as_wanted_needs_nothing() -> None:
@@ -250,3 +250,51 @@ def test_peers_are_the_other_hosts_and_whether_they_are_this_machine(mine: dict[
 def test_a_peers_own_words_are_heard() -> None:
     hostvars = {"a": host("one", ansible_host="x"), "b": host("two", ansible_host="x", stack_name="blue", stack_public_url="http://x:9000")}
     assert stack.peers(["a", "b"], hostvars, GROUPS, "a") == [{"host": "b", "name": "blue", "port": 9000, "same_machine": True}]
+
+
+# --- one stack on several hosts
+
+
+def test_hosts_of_a_stack_are_in_the_order_of_the_inventory() -> None:
+    found = [{"host": "c", "name": "one"}, {"host": "a", "name": "one"}, {"host": "x", "name": "two"}]
+    assert stack.stack_hosts(found, ["a", "x", "b", "c"], "b", "one") == ["a", "b", "c"]
+    assert stack.stack_hosts([], [], "local", "one") == ["local"], "a host that is in no group"
+
+
+def part(*services: str, **depends: list[str]) -> dict[str, Any]:
+    own = {name: {"name": name, "depends_on": dict.fromkeys(depends.get(name, []), "ready"), "data": [{"path": "data/" + name}]} for name in services}
+    return {
+        "stack_model": {"services": own, "placement": {"mysql": ["a"], "redis": ["b"], "server": ["b"]}},
+        "__stack_plan": {"plan": {name: {"action": "none"} for name in services}},
+        "__stack_info": {"stack": {"data": {"data/mysql": {"filled": "mysql" in services}}}},
+    }
+
+
+def test_the_whole_stack_has_what_each_host_says_of_its_own() -> None:
+    parts = {"b": part("redis", "server"), "a": part("mysql")}
+    found = stack.whole(parts["a"]["stack_model"], parts)
+    assert list(found["services"]) == list(found["plan"]) == ["mysql", "redis", "server"]
+    assert found["data"] == {"data/mysql": {"filled": True}}, "what b has of it is not mysql's"
+    assert list(stack.whole(parts["a"]["stack_model"], {"b": parts["b"]})["services"]) == ["redis", "server"], "a is not of this run"
+
+
+def test_a_service_may_not_start_before_what_it_needs_is_proved() -> None:
+    model = part("redis", "server", server=["mysql", "redis", "left_out"])["stack_model"]
+    assert stack.blocked(["redis", "server"], model, ["mysql", "redis"]) == {}
+    assert stack.blocked(["redis", "server"], model, ["redis"]) == {
+        "server": "server was not touched: it needs mysql (on a), not proved ready in this run."
+    }
+
+
+def test_what_is_known_of_other_hosts_is_of_those_that_were_asked() -> None:
+    info = {"stack": {}, "containers": [], "engine": {}, "cpu": {}, "memory": {}}
+    hostvars = {"a": {"__stack_info": info}, "b": {"__stack_info": info}, "c": {"__stack_info": {"unreachable": True}}, "d": {}}
+    assert stack.facts_elsewhere(["a", "b", "c", "d"], hostvars, "a") == {"b": {"stack": {}, "containers": [], "engine": {}, "cpu": {}}}
+
+
+def test_what_was_proved_is_told_by_each_host() -> None:
+    parts = [
+        {"__stack_plan": {"ready": ["etcd"]}},
+        {"__stack_plan": {"ready": ["redis"]}, "__service_ready": ["redis", "mysql"], "__service_failures": {"mysql": "its init job failed"}},
+    ]
+    assert stack.proved(parts) == ["etcd", "redis"]

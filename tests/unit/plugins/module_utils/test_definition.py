@@ -266,7 +266,7 @@ def test_rounds_are_the_schedule_with_starts_side_by_side(stack: tuple[dict[str,
     found = rounds(steps, swaps)
     alone = {step["service"]: step for step in steps if step["kind"] == "start"}
 
-    flat = [("start", name) if step["kind"] != "init" else ("init", step["job"]["name"]) for step in found for name in step.get("services", [""])]
+    flat = [("start", name) if step["kind"] != "init" else ("init", step["job"]) for step in found for name in step["services"]]
     assert flat == [("start", step["service"]) if step["kind"] == "start" else ("init", step["job"]["name"]) for step in steps], "the order is the same"
     for step in found:
         if step["kind"] == "start":

@@ -7,7 +7,16 @@ import copy
 import typing as t
 
 import pytest
-from ansible_collections.cozeops.studio.plugins.module_utils._preflight import checks, fit_ulimits, free_port, overlaps, problems, warnings
+from ansible_collections.cozeops.studio.plugins.module_utils._check import sentence
+from ansible_collections.cozeops.studio.plugins.module_utils._preflight import (
+    checks,
+    fit_ulimits,
+    free_port,
+    overlaps,
+    problems,
+    stack_checks,
+    warnings,
+)
 from ansible_collections.cozeops.studio.tests.unit.plugins.host_facts import ENGINE, GIB, MACHINE
 from ansible_collections.cozeops.studio.tests.unit.plugins.samples import ROOT, model_of, service_of
 
@@ -218,9 +227,69 @@ def test_a_peer_that_wants_nothing_of_ours_is_no_problem(port: int, same_machine
     assert check(peers=[{"host": "b", "name": "other", "port": port, "same_machine": same_machine}]) == []
 
 
-def test_a_second_host_for_one_stack_is_refused() -> None:
-    (found,) = check(peers=[{"host": "b", "name": "lab", "port": 8888, "same_machine": False}])
-    assert found.startswith("the stack lab is given to b as well: a stack has one host.")
+def test_a_machine_that_is_two_hosts_of_one_stack_is_refused() -> None:
+    (found,) = check(peers=[{"host": "b", "name": "lab", "port": 8888, "same_machine": True}])
+    assert found.startswith("the stack lab is given to b as well, which is the same machine.")
+    assert check(peers=[{"host": "b", "name": "lab", "port": 8888, "same_machine": False}]) == []
+
+
+# --- the stack on several hosts
+
+
+def elsewhere(**more: t.Any) -> dict[str, t.Any]:
+    """What is known of another host: one like the first, which is in no Swarm."""
+    return {"stack": {"exists": False, "data": {}}, "containers": [], "engine": ENGINE, "cpu": MACHINE["cpu"], **more}
+
+
+def across(other: dict[str, t.Any] | None = None, **more: t.Any) -> list[tuple[str, str]]:
+    """(state, text) of a stack with mysql on a and redis on b."""
+    model = model_of(service_of(), **{"hosts": ["a", "b"], "placement": {"mysql": ["a"], "redis": ["b"]}, "network_kind": "overlay", **more})
+    found = stack_checks(model, copy.deepcopy(FACTS), {"b": elsewhere() if other is None else other})
+    return [(each.state, sentence(each)) for each in found]
+
+
+def ours(service: str) -> dict[str, t.Any]:
+    return {"name": "lab-" + service, "stack": "lab", "service": service, "state": "running", "ports": []}
+
+
+def filled(service: str, stack: str = "lab") -> dict[str, t.Any]:
+    return {"exists": True, "data": {"data/" + service: {"filled": True, "stamp": {"stack": stack, "service": service}}}}
+
+
+def test_hosts_that_fit_are_named() -> None:
+    assert across() == [("ok", "a, b")]
+    assert stack_checks(model_of(service_of()), FACTS, {}) == [], "nothing is said of a stack with one host"
+
+
+@pytest.mark.parametrize(
+    ("other", "more", "state", "says"),
+    [
+        ({"containers": [ours("mysql")]}, {}, "fail", "mysql of the stack lab is to run on a, and its container is on b. Put mysql back on b"),
+        ({"stack": filled("mysql")}, {}, "fail", "and its data is on b."),
+        ({}, {"placement": {"mysql": ["a"]}, "hosts": ["a"], "network_kind": "bridge"}, "fail", "no service of the stack lab is to run on b. Put it into a"),
+        ({}, {"network_kind": "bridge"}, "fail", "stack_network is bridge, which does not reach from a to b. Set it to overlay."),
+        ({"engine": {**ENGINE, "swarm": {**ENGINE["swarm"], "state": "locked"}}}, {}, "fail", "b: its place in a Swarm is in the state locked"),
+        ({"cpu": {**MACHINE["cpu"], "machine": "aarch64"}}, {}, "warn", "the hosts differ: a has x86_64, b has aarch64."),
+        ({"engine": {**ENGINE, "version": "20.10.24"}}, {}, "warn", "b has 20.10."),
+    ],
+)
+def test_hosts_that_do_not_fit_are_told(other: dict[str, t.Any], more: dict[str, t.Any], state: str, says: str) -> None:
+    ((found, text),) = across(elsewhere(**other), **more)
+    assert (found, says in text) == (state, True), text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"containers": [ours("redis")]},
+        {"containers": [{**ours("mysql"), "stack": "blue"}]},
+        {"stack": filled("mysql", "blue")},
+        {"engine": {"reachable": False, "error": "none"}},
+        {"engine": {**ENGINE, "version": ENGINE["version"] + ".9"}},
+    ],
+)
+def test_what_is_right_elsewhere_is_no_problem(other: dict[str, t.Any]) -> None:
+    assert across(elsewhere(**other)) == [("ok", "a, b")]
 
 
 # --- all at once

@@ -26,6 +26,14 @@ SUMMARY = {
 }
 INFO = {
     "Driver": "overlay2",
+    "Name": "box",
+    "Swarm": {
+        "LocalNodeState": "active",
+        "NodeID": "n",
+        "NodeAddr": "10.0.0.1",
+        "ControlAvailable": True,
+        "RemoteManagers": [{"NodeID": "n", "Addr": "10.0.0.1:2377"}],
+    },
     "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
     "LiveRestoreEnabled": True,
     "DockerRootDir": "/",
@@ -37,6 +45,8 @@ INFO = {
     "DefaultAddressPools": [{"Base": "10.0.0.0/8", "Size": 24}],
 }
 DETAILS = {
+    "name": "box",
+    "swarm": {"state": "active", "error": "", "node": "n", "address": "10.0.0.1", "manager": True, "managers": ["n"], "addresses": ["10.0.0.1:2377"]},
     "driver": "overlay2",
     "rootless": False,
     "userns": True,
