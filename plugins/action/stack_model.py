@@ -414,9 +414,17 @@ class ActionModule(ActionBase):
         wanted = [service for service in selected if not arguments["services"] or service["name"] in arguments["services"]]
         roles = {service["name"]: service["role"] for service in selected}
         placement = _placement.place(
-            arguments["name"], {service["name"]: service["role"] for service in wanted}, arguments["hosts"], arguments["groups"], roles
+            arguments["name"],
+            {service["name"]: service["role"] for service in wanted},
+            arguments["hosts"],
+            arguments["groups"],
+            roles,
+            [service["name"] for service in wanted if service["replicas"]],
         )
         wanted = [service for service in wanted if arguments["host"] in placement[service["name"]]]
+        for service in wanted:
+            others = [host for host in placement[service["name"]] if host != arguments["host"]]
+            service["aliases"] = [*service["aliases"], *(_placement.replica_alias(service["name"], host) for host in others)]
         hosts = [host for host in arguments["hosts"] if host not in _placement.idle(arguments["hosts"], placement)]
         kind = {"auto": "overlay" if len(hosts) > 1 else "bridge"}.get(arguments["network_kind"], arguments["network_kind"])
         model: dict[str, t.Any] = {

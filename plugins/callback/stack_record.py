@@ -108,7 +108,8 @@ class CallbackModule(CallbackBase):
         # Not the task's own get_name, which takes other arguments where a role is included.
         name = " : ".join(part for part in (role.rsplit(".", 1)[-1], task.name or task.action) if part)
         unmade = [self._service(log, entry["name"]) for entry in result.result.get("containers") or [] if entry["failed"]] if action == MAKES else []
-        log.tasks.append(Task(role, name, action, step if isinstance(step, dict) else {}, begun, now, failed, unmade))
+        own = isinstance(step, dict) and host in step.get("hosts", [host])  # else a step of another host, which this one waits for
+        log.tasks.append(Task(role, name, action, step if own else {}, begun, now, failed, unmade))
         if failed:
             log.failure = (now, name, message(result.result))
         self._keep(log, action, task, result, begun, now)

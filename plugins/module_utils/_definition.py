@@ -19,6 +19,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._digest import cano
 Definition = t.Mapping[str, t.Any]
 Service = dict[str, t.Any]
 Step = dict[str, t.Any]
+Entry = t.Mapping[str, t.Any]
 
 #: Every field of a definition, with the value that it has when a role does not write it.
 FIELDS: dict[str, t.Any] = {
@@ -40,6 +41,8 @@ FIELDS: dict[str, t.Any] = {
     "ports": [],
     "aliases": [],
     "depends_on": {},
+    "replicas": False,
+    "front": None,
     "memory": None,
     "cpus": None,
     "pids_limit": None,
@@ -203,6 +206,41 @@ def schedule(
     return steps
 
 
+def runs(entry: t.Mapping[str, t.Any]) -> bool:
+    """Whether the plan's entry is of a service that serves now, and will until its turn comes."""
+    return entry["action"] in ("none", "reload", "restart") or bool(entry.get("replaces"))
+
+
+def spread(
+    steps: t.Sequence[Step], services: t.Mapping[str, Service], plan: t.Mapping[str, Entry], replicas: t.Mapping[str, t.Mapping[str, Entry]]
+) -> list[Step]:
+    """The steps of ``schedule``, with a start of a service that has several hosts as one step per host, one after another.
+
+    Such a step names its C(hosts), and in C(after) the hosts whose replica has to be ready first. Those that are new come first, so that they can stand in for
+    the others. Before one that serves is touched, the service that passes requests to it (its C(front)) is told to leave it out, by a step of the kind
+    C(route) with C(without), and after the last one to take all. ``plan``: service -> entry; ``replicas``: service -> host -> entry.
+    """
+    found: list[Step] = []
+    for step in steps:
+        entries = replicas.get(step["service"]) if step["kind"] == "start" else None
+        if entries is None:
+            found.append(step)
+            continue
+        front = services[step["service"]]["front"]
+        passes = front in plan and runs(plan[front])
+        due = sorted((host for host in entries if entries[host]["action"] != "none"), key=lambda host: runs(entries[host]))
+        after: list[str] = []
+        route = {"kind": "route", "service": front, "services": [front], "of": step["service"], "needs": []}
+        for host in due:
+            if passes and runs(entries[host]):
+                found.append({**route, "without": host, "after": after})
+            found.append({**step, "action": entries[host]["action"], "hosts": [host], "after": after})
+            after = [host]
+        if passes and any(runs(entries[host]) for host in due):
+            found.append({**route, "without": "", "after": after})
+    return found
+
+
 def rounds(steps: t.Sequence[Step], swaps: t.Collection[str]) -> list[Step]:
     """The steps of ``schedule``, with starts in a row that can be done side by side as one step of the kind C(make): {"kind", "services", "needs"}.
 
@@ -214,7 +252,9 @@ def rounds(steps: t.Sequence[Step], swaps: t.Collection[str]) -> list[Step]:
         if step["kind"] == "init":
             # Without the digest of its job, which is another one in each stack: what is the same on all hosts is taken side by side.
             found.append({**step, "job": step["job"]["name"], "services": [step["service"]]})
-        elif step["action"] != "recreate" or step["set_aside"] or step["service"] in swaps:
+        elif step["kind"] == "route":
+            found.append(step)
+        elif step["action"] != "recreate" or step["set_aside"] or step["service"] in swaps or "hosts" in step:
             found.append({**step, "services": [step["service"]]})
         elif found and found[-1]["kind"] == "make" and not set(step["needs"]).intersection(found[-1]["services"]):
             last = found[-1]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing as t
 
 Hosts = t.Sequence[str]
@@ -24,12 +25,24 @@ def group_of(name: str) -> str:
     return plain if plain.startswith(PREFIX) else PREFIX + plain
 
 
-def place(stack: str, services: t.Mapping[str, str], hosts: Hosts, groups: t.Mapping[str, Hosts], everything: t.Mapping[str, str]) -> dict[str, list[str]]:
+def replica_alias(service: str, host: str) -> str:
+    """A name by which all replicas of the service answer but the one on that host."""
+    return "%s-without-%s" % (service, re.sub("[^a-z0-9-]", "-", host.lower()))
+
+
+def place(
+    stack: str,
+    services: t.Mapping[str, str],
+    hosts: Hosts,
+    groups: t.Mapping[str, Hosts],
+    everything: t.Mapping[str, str],
+    doubled: t.Collection[str] = (),
+) -> dict[str, list[str]]:
     """service -> its hosts.
 
     services, everything: service -> its role, of those that are wanted and of all that the release has. hosts: of the stack, in the inventory's order.
-    groups: the inventory's. A group of the service goes before one of its role; without one the stack's first host is meant, since a group may well be
-    there for other stacks. Raises PlacementError with all that is wrong.
+    doubled: services that may have several. groups: the inventory's. A group of the service goes before one of its role; without one the stack's first host
+    is meant, since a group may well be there for other stacks. Raises PlacementError with all that is wrong.
     """
     known = {group_of(name) for pair in everything.items() for name in pair}
     problems = []
@@ -47,9 +60,9 @@ def place(stack: str, services: t.Mapping[str, str], hosts: Hosts, groups: t.Map
             mine = [host for host in hosts if host in groups.get(group, [])]
             if mine:
                 break
-        if len(mine) > 1:
+        if len(mine) > 1 and service not in doubled:
             problems.append("group %s: the hosts %s of the stack %s are in it, and %s runs on one host. Leave one." % (group, ", ".join(mine), stack, service))
-        found[service] = mine[:1] or [hosts[0]]
+        found[service] = mine or [hosts[0]]
     if problems:
         raise PlacementError("\n".join(dict.fromkeys(problems)))
     return found

@@ -210,7 +210,7 @@ def init_jobs(name: str, tasks: t.Iterable[Task]) -> list[tuple[str, float, floa
     """(job, begun, done, whether it succeeded) of every init job that was run for the service, in order."""
     found: dict[str, list[Task]] = {}
     for task in actions(name, "init", tasks):
-        found.setdefault(str((task.step.get("job") or {}).get("name") or ""), []).append(task)
+        found.setdefault(str(task.step.get("job") or ""), []).append(task)
     return [(job, done[0].begun, done[-1].done, not any(task.failed for task in done)) for job, done in found.items()]
 
 

@@ -147,12 +147,12 @@ def test_what_was_proved_holds_unless_a_step_touches_it_or_what_it_depends_on() 
     model = {"services": {name: {"depends_on": depends_on} for name, depends_on in needs.items()}}
 
     def left(*touched: str) -> list[str]:
-        return stack.untouched(model, ["mysql", "redis", "server", "web"], [{"service": name} for name in touched])
+        return stack.untouched(model, ["mysql", "redis", "server", "web"], [{"kind": "start", "service": name} for name in touched])
 
     assert left() == ["mysql", "redis", "server", "web"]
     assert left("web") == ["mysql", "redis", "server"]
     assert left("redis") == ["mysql"]
-    assert stack.untouched(model, ["web", "mysql"], [{"service": "server"}]) == ["mysql"]
+    assert stack.untouched(model, ["web", "mysql"], [{"kind": "start", "service": "server"}]) == ["mysql"]
 
 
 def test_steps_say_what_would_be_done() -> None:
@@ -278,12 +278,46 @@ def test_the_whole_stack_has_what_each_host_says_of_its_own() -> None:
     assert list(stack.whole(parts["a"]["stack_model"], {"b": parts["b"]})["services"]) == ["redis", "server"], "a is not of this run"
 
 
+def test_replicas_are_planned_host_by_host() -> None:
+    parts = {"a": part("server"), "b": part("server")}
+    for each in parts.values():
+        each["stack_model"]["placement"] = {"server": ["a", "b"]}
+    parts["b"]["__stack_plan"]["plan"]["server"] = {"action": "recreate"}
+    found = stack.whole(parts["a"]["stack_model"], parts)
+    assert found["plan"] == {"server": {"action": "recreate"}}
+    assert found["replicas"] == {"server": {"a": {"action": "none"}, "b": {"action": "recreate"}}}
+
+
+def step_of(*services: str, kind: str = "make", **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "services": list(services), "service": services[0], "needs": [], **more}
+
+
 def test_a_service_may_not_start_before_what_it_needs_is_proved() -> None:
-    model = part("redis", "server", server=["mysql", "redis", "left_out"])["stack_model"]
-    assert stack.blocked(["redis", "server"], model, ["mysql", "redis"]) == {}
-    assert stack.blocked(["redis", "server"], model, ["redis"]) == {
-        "server": "server was not touched: it needs mysql (on a), not proved ready in this run."
+    model = {**part("redis", "server", server=["mysql", "redis", "left_out"])["stack_model"], "host": "b"}
+    steps = [step_of("mysql", "redis"), step_of("server")]
+    assert stack.blocked(steps, model, {"a": ["mysql"], "b": ["redis"]}) == {}
+    assert stack.blocked(steps, model, {"a": [], "b": ["redis"]}) == {"server": "server was not touched: it needs mysql (on a), not proved ready in this run."}
+
+
+def test_replicas_take_turns() -> None:
+    model = {**part("server")["stack_model"], "host": "b"}
+    first, second = step_of("server", kind="start", hosts=["a"], after=[]), step_of("server", kind="start", hosts=["b"], after=["a"])
+    assert stack.turn(first, model, {"a": [], "b": []}, []) == {"wait": [], "services": []}, "it is a's"
+    assert stack.turn(second, {**model, "host": "a"}, {"a": [], "b": []}, []) == {"wait": ["server"], "services": []}, "b goes on when a's is ready"
+    assert stack.turn(second, model, {"a": ["server"], "b": []}, []) == {"wait": [], "services": ["server"]}
+    assert stack.turn(second, model, {"a": [], "b": []}, []) == {"wait": [], "services": []}
+    assert stack.turn(second, {**model, "host": "a"}, {"a": [], "b": []}, ["server"])["wait"] == [], "it was not started here"
+    assert stack.blocked([first, second], model, {"a": []}) == {
+        "server": "server was not touched: the one on a comes first, and was not proved ready in this run."
     }
+
+
+@pytest.mark.parametrize(("without", "ready", "services"), [("b", ["server"], ["web"]), ("b", [], []), ("", [], ["web"])])
+def test_the_front_leaves_out_only_what_is_going_to_be_touched(without: str, ready: list[str], services: list[str]) -> None:
+    model = {**part("web")["stack_model"], "host": "c"}
+    route = step_of("web", kind="route", of="server", without=without, after=["a"])
+    assert stack.turn(route, model, {"a": ready, "c": []}, []) == {"wait": [], "services": services}
+    assert stack.own([route], model) == []
 
 
 def test_what_is_known_of_other_hosts_is_of_those_that_were_asked() -> None:
@@ -293,8 +327,8 @@ def test_what_is_known_of_other_hosts_is_of_those_that_were_asked() -> None:
 
 
 def test_what_was_proved_is_told_by_each_host() -> None:
-    parts = [
-        {"__stack_plan": {"ready": ["etcd"]}},
-        {"__stack_plan": {"ready": ["redis"]}, "__service_ready": ["redis", "mysql"], "__service_failures": {"mysql": "its init job failed"}},
-    ]
-    assert stack.proved(parts) == ["etcd", "redis"]
+    parts = {
+        "a": {"__stack_plan": {"ready": ["etcd"]}},
+        "b": {"__stack_plan": {"ready": ["redis"]}, "__service_ready": ["redis", "mysql"], "__service_failures": {"mysql": "its init job failed"}},
+    }
+    assert stack.proved(parts) == {"a": ["etcd"], "b": ["redis"]}

@@ -19,6 +19,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._definition import 
     schedule,
     select,
     size_in_bytes,
+    spread,
     unfinished,
 )
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
@@ -361,3 +362,39 @@ def test_a_service_that_the_plan_does_not_name_is_not_started() -> None:
 def test_only_data_that_were_begun_and_never_finished_are_set_aside(entry: dict[str, t.Any], found: dict[str, t.Any] | None, paths: list[str]) -> None:
     service = complete({"name": "mysql", "data": [{"path": "data/mysql", "owner": 999, "group": 999, **entry}]})
     assert unfinished(service, {} if found is None else {"data/mysql": found}) == paths
+
+
+# --- services with several hosts
+
+KEEP, NEW, SWAP = {"action": "none"}, {"action": "recreate"}, {"action": "recreate", "replaces": True}
+
+
+def told(replicas: dict[str, t.Any], web: dict[str, t.Any]) -> list[str]:
+    """What is done, in order: host, or -host where it is left out, or +all."""
+    services = {
+        "server": {**complete({"name": "server", "replicas": True, "front": "web"}), "role": "server"},
+        "web": {**complete({"name": "web", "depends_on": {"server": "ready"}}), "role": "web"},
+    }
+    plan = {"server": max(replicas.values(), key=lambda entry: entry["action"] != "none"), "web": web}
+    steps = schedule(services, {name: entry["action"] for name, entry in plan.items()}, {}, {})
+    found = rounds(spread(steps, services, plan, {"server": replicas}), ["server"])
+    for one, other in itertools.pairwise([step for step in found if "hosts" in step]):
+        assert other["after"] == one["hosts"]
+    mine = [step for step in found if step["kind"] == "route" or step.get("service") == "server"]
+    return [("-" + step["without"] if step["without"] else "+all") if step["kind"] == "route" else step["hosts"][0] for step in mine]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "web", "order"),
+    [
+        ({"a": NEW, "b": NEW}, NEW, ["a", "b"]),
+        ({"a": SWAP, "b": SWAP}, KEEP, ["-a", "a", "-b", "b", "+all"]),
+        ({"a": SWAP, "b": NEW}, KEEP, ["b", "-a", "a", "+all"]),
+        ({"a": KEEP, "b": NEW}, KEEP, ["b"]),
+        ({"a": KEEP, "b": {"action": "restart"}}, {"action": "reload"}, ["-b", "b", "+all"]),
+        ({"a": SWAP, "b": SWAP}, NEW, ["a", "b"]),
+        ({"a": KEEP, "b": KEEP}, SWAP, []),
+    ],
+)
+def test_replicas_change_one_after_another(replicas: dict[str, t.Any], web: dict[str, t.Any], order: list[str]) -> None:
+    assert told(replicas, web) == order

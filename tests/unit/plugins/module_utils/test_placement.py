@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cozeops.studio.plugins.module_utils._placement import PlacementError, group_of, idle, moved, place
+from ansible_collections.cozeops.studio.plugins.module_utils._placement import PlacementError, group_of, idle, moved, place, replica_alias
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +28,12 @@ def test_a_group_of_a_service_goes_before_one_of_its_role() -> None:
     groups = {"coze_nsq": ["b"], "coze_nsqd": ["c"], "coze_web": ["c", "elsewhere"]}
     found = place("lab", SERVICES, HOSTS, groups, SERVICES)
     assert found == {"mysql": ["a"], "nsqlookupd": ["b"], "nsqd": ["c"], "coze-server": ["a"], "coze-web": ["c"]}
+
+
+def test_what_may_have_replicas_may_have_several_hosts() -> None:
+    groups = {"coze_server": ["c", "x", "b"]}
+    assert place("lab", {"coze-server": "coze_server"}, HOSTS, groups, SERVICES, ["coze-server"]) == {"coze-server": ["b", "c"]}
+    assert replica_alias("coze-server", "Host_1.example") == "coze-server-without-host-1-example"
 
 
 def test_groups_for_other_stacks_and_for_services_left_out_are_no_matter() -> None:
