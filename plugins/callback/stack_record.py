@@ -30,6 +30,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as core_version
 from ansible_collections.cozeops.studio.plugins.module_utils._report import render
+from ansible_collections.cozeops.studio.plugins.module_utils._run_table import lines
 from ansible_collections.cozeops.studio.plugins.module_utils._runs import REPORT, TIMELINE, collection_version, folder_name, make_folder, prune, write_private
 from ansible_collections.cozeops.studio.plugins.module_utils._timeline import MAKES, PROVES, HostLog, RunLog, Task, Wait, document, dump
 
@@ -38,6 +39,7 @@ RECORD = "cozeops.studio.stack_record"
 SWAP = "cozeops.studio.container_swap"
 #: Module to the field of HostLog that takes what it returned.
 KEPT = {"cozeops.studio.stack_source": "source", "cozeops.studio.stack_info": "info", "cozeops.studio.stack_plan": "plan"}
+ADDS_HOSTS = ("add_host", "ansible.builtin.add_host", "ansible.legacy.add_host")
 CHECKS = "cozeops.studio.product_check"
 SET_FACT = ("set_fact", "ansible.builtin.set_fact", "ansible.legacy.set_fact")
 
@@ -62,6 +64,7 @@ class CallbackModule(CallbackBase):
         self._options: dict[str, t.Any] | None = None  # what the task of stack_record returned
         self._folder = ""
         self._broken = False
+        self._meant: list[str] = []  # hosts that the run is to come to, batch by batch
 
     # -- what Ansible calls
 
@@ -112,6 +115,8 @@ class CallbackModule(CallbackBase):
         log.tasks.append(Task(role, name, action, step if own else {}, begun, now, failed, unmade))
         if failed:
             log.failure = (now, name, message(result.result))
+        if action in ADDS_HOSTS:
+            self._meant += [str(item["add_host"]["host_name"]) for item in result.result.get("results") or [] if "add_host" in item]
         self._keep(log, action, task, result, begun, now)
 
     def _keep(self, log: HostLog, action: str, task: t.Any, result: t.Any, begun: float, now: float) -> None:
@@ -156,6 +161,8 @@ class CallbackModule(CallbackBase):
             self._display.warning(f"The timeline of this run is not kept: {where}. Set stack_run_dir to a place that can be written.")
             return
         if done is not None and C.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in ("default", "ansible.builtin.default"):
+            for line in lines(timeline, self._meant):
+                self._display.display(line)
             self._display.display(f"What this run did, and when: {os.path.join(self._folder, REPORT if self._options['report'] else TIMELINE)}")
 
     def _about(self) -> dict[str, t.Any]:

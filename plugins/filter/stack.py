@@ -187,6 +187,12 @@ def peers(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]
     return found
 
 
+def first_of_machine(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], me: str) -> bool:
+    """Whether no host before this one is the same machine."""
+    mine = machine_of(me, hostvars[me])
+    return next(host for host in hosts if host == me or machine_of(host, hostvars[host]) == mine) == me
+
+
 def stack_hosts(found: t.Sequence[t.Mapping[str, t.Any]], hosts: t.Sequence[str], me: str, name: str) -> list[str]:
     """Hosts of the stack of that name, in the inventory's order; ``found`` is what ``peers`` found."""
     own = {me, *(peer["host"] for peer in found if peer["name"] == name)}
@@ -296,6 +302,7 @@ class FilterModule:
             "container_options": container_options,
             "entry_of": entry_of,
             "facts_elsewhere": facts_elsewhere,
+            "first_of_machine": first_of_machine,
             "ledger_of": ledger_of,
             "local_url": local_url,
             "missing_images": missing_images,

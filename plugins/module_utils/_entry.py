@@ -39,13 +39,14 @@ def check_root(root: str) -> str:
 def stack_name_of(group_names: t.Sequence[str], groups: t.Mapping[str, t.Sequence[str]]) -> str:
     """The stack that a host belongs to: its group below ``coze``, or ``coze``.
 
-    Groups that begin with ``coze_`` say where a service runs, and name no stack. Raises EntryError for two candidates.
+    Groups that begin with ``coze_`` say where a service runs, and ``cozeops_`` is for those that a run makes; they name no stack.
+    Raises EntryError for two candidates.
     """
     members = set(groups.get("coze", []))
     candidates = [
         group
         for group in group_names
-        if group not in ("all", "ungrouped", "coze") and not group.startswith("coze_") and members.issuperset(groups.get(group, []))
+        if group not in ("all", "ungrouped", "coze") and not group.startswith(("coze_", "cozeops_")) and members.issuperset(groups.get(group, []))
     ]
     if len(candidates) > 1:
         raise EntryError(

@@ -87,7 +87,7 @@ def host_log(fails: bool = False, check: bool = False, ahead: float = 0.0) -> Ho
             seen.append({"service": name, "started": iso(started + ahead), "ready": iso(started + takes + ahead), "seconds": takes, "probe": "tcp"})
     log.waits = [Wait(BEGUN + 4.1, BEGUN + 18, seen, [FAILURE] if fails else [])]
     done("mysql", 14.0, 15.8, "cozeops.studio.mysql_schema", step("mysql", "init", job="mysql_schema"))
-    done("minio", 15.8, 16.4, "cozeops.studio.bucket_seed", step("minio", "init", job={"name": "bucket_seed"}))
+    done("minio", 15.8, 16.4, "cozeops.studio.bucket_seed", step("minio", "init", job="bucket_seed"))
     if fails:
         log.failure = (BEGUN + 18, "service : Say what failed", "coze-server failed: it ended with exit code 1\n  | panic: NOAUTH redis://:hunter2@redis:6379")
     else:

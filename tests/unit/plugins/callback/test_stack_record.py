@@ -177,3 +177,17 @@ def test_what_was_brought_back_and_checked_is_noted(monkeypatch: pytest.MonkeyPa
 )
 def test_what_a_failed_task_says(result: dict[str, Any], says: str) -> None:
     assert message(result) == says
+
+
+def test_a_run_of_several_stacks_ends_with_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    teller = Teller(monkeypatch)
+    said: list[str] = []
+    teller.callback._display.display = said.append
+    teller.task("ansible.builtin.add_host", {"results": [{"add_host": {"host_name": name}} for name in ("one", "two")]})
+    teller.record(tmp_path)
+    teller.end(failures={"one": 1})
+    assert [line.split() for line in said[:3]] == [
+        ["STACK", "HOST", "RELEASE", "RESULT", "SECONDS", "SERVICES"],
+        ["coze", "one", "failed", "0.0"],
+        ["two", "not", "begun"],
+    ]

@@ -332,3 +332,9 @@ def test_what_was_proved_is_told_by_each_host() -> None:
         "b": {"__stack_plan": {"ready": ["redis"]}, "__service_ready": ["redis", "mysql"], "__service_failures": {"mysql": "its init job failed"}},
     }
     assert stack.proved(parts) == {"a": ["etcd"], "b": ["redis"]}
+
+
+def test_a_machine_with_several_names_has_a_first() -> None:
+    hostvars: dict[str, dict[str, Any]] = {"a": {"ansible_host": "192.0.2.1"}, "b": {"ansible_host": "192.0.2.1"}, "c": {}}
+    assert [stack.first_of_machine(["a", "b", "c"], hostvars, host) for host in "abc"] == [True, False, True]
+    assert stack.first_of_machine(["b", "c"], hostvars, "b"), "the other one has failed"
