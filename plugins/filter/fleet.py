@@ -29,7 +29,7 @@ def order(hosts: t.Sequence[str], hostvars: Hostvars, groups: Groups) -> list[st
 
 def serial(hosts: t.Sequence[str], hostvars: Hostvars, groups: Groups) -> list[int]:
     """Numbers of hosts for the keyword C(serial), as stack_batches wants them. It is the fleet's, so the first host that has it speaks for all."""
-    wishes = next((hostvars[host]["stack_batches"] for host in hosts if hostvars[host].get("stack_batches")), [])
+    wishes: t.Any = next((hostvars[host]["stack_batches"] for host in hosts if hostvars[host].get("stack_batches")), [])
     try:
         return _fleet.batches(stacks(hosts, hostvars, groups), wishes if isinstance(wishes, (list, tuple)) else [wishes])
     except _fleet.FleetError as exc:
