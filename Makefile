@@ -3,6 +3,7 @@
 RELEASE ?= 0.5
 SCENARIO ?=
 BENCH ?=
+LONG ?=
 # Ansible does not start in a locale that is not UTF-8.
 export LC_ALL := C.UTF-8
 PYTEST := .venv/bin/python -m pytest
@@ -19,8 +20,8 @@ setup: ## .venv with all tools, and this checkout visible in it as cozeops.studi
 demo: setup ## a whole stack on this machine, from nothing (RELEASE=0.5)
 	@tests/tools/demo.sh $(RELEASE)
 
-test: ## everything: linters, unit tests, lab images, integration tests, Molecule
-	@tests/tools/test.sh
+test: ## linters, unit tests, lab images, integration tests, Molecule (LONG=1: also those that take long)
+	@LONG=$(LONG) tests/tools/test.sh
 
 lint: setup ## yamllint, ruff, mypy, ansible-lint, ansible-test sanity, changelog
 	@$(PYTEST) tests/lint

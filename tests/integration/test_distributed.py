@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, finished, make_source, playbook_argv, why_not
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 NAMES = ("da", "db", "dc")
 WHERE = {

@@ -19,7 +19,7 @@ import yaml
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, finished, make_source, playbook_argv, why_not
 from ansible_collections.cozeops.studio.tests.integration.test_server_double import Client
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 PORT = 8888
 RATE = 50

@@ -12,6 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+#: A bare host each, and a bundle with everything in it.
+LONG = ("offline", "offline_fleet")
 
 
 def missing_data(scenario: str) -> str:
@@ -22,7 +24,7 @@ def missing_data(scenario: str) -> str:
 
 
 @pytest.mark.molecule
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in SCENARIOS])
 def test_scenario(scenario: str, run_logged: Callable[..., str]) -> None:
     if missing_data(scenario):
         pytest.skip(f"the data of {missing_data(scenario)} are not beside this checkout (../shared/upstream)")

@@ -28,7 +28,13 @@ browser() {
 tests/tools/setup.sh || exit
 browser || echo "test: chromium could not be installed; the report is not looked at in a browser"
 part "lab images" lab
-part "tests" .venv/bin/python -m pytest --durations=10 "$@"
+which=(-m "not long")
+if [ -n "${LONG:-}" ]; then
+    which=()
+else
+    echo "test: without those that take long: make test LONG=1 has them too"
+fi
+part "tests" .venv/bin/python -m pytest --durations=15 "${which[@]}" "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf '== FAILED: %s\n' "${failed[@]}"
