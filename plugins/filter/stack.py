@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.cozeops.studio.plugins.module_utils import _container, _definition, _entry, _placement, _plan_report, _registry
+from ansible_collections.cozeops.studio.plugins.module_utils import _container, _entry, _plan_report, _registry, _steps
 
 #: As in the defaults of role stack, for a host whose defaults are not loaded.
 DEFAULT_URL = "http://127.0.0.1:8888"
@@ -31,24 +31,6 @@ def registry_of(reference: str) -> str:
     return _registry.parse(reference).registry
 
 
-def schedule(model: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Steps of a run; ``data`` is what stack_info says of the data directories. ``model`` may be what ``whole`` found."""
-    services = model["services"]
-    ledgers = {name: ledger_of(service, data) for name, service in services.items()}
-    aside = {name: _definition.unfinished(service, data) for name, service in services.items()}
-    steps = _definition.schedule(services, {name: entry["action"] for name, entry in plan.items()}, ledgers, aside)
-    return _definition.spread(steps, services, plan, model.get("replicas", {}))
-
-
-def ledger_of(service: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    """The init part of the ledger in the stamp of the service's (first) data directory; empty data have no past."""
-    for entry in service["data"]:
-        found = data.get(entry["path"], {})
-        if found.get("filled") and found.get("stamp"):
-            return t.cast("t.Mapping[str, t.Any]", found["stamp"].get("init", {}))
-    return {}
-
-
 def container_options(service: t.Mapping[str, t.Any], model: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return _container.options(model, service)
 
@@ -65,25 +47,6 @@ def probes(model: t.Mapping[str, t.Any], names: t.Sequence[str], patience: float
         for name, service in model["services"].items()
         if name in names
     ]
-
-
-def untouched(model: t.Mapping[str, t.Any], names: t.Sequence[str], steps: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
-    """Those of the named services that no step touches, nor anything that they depend on: what was proved before the steps holds after them."""
-    touched = {step["service"] for step in steps if step.get("kind") != "route"}
-    for name, service in model["services"].items():  # each comes after what it depends on
-        if touched.intersection(service["depends_on"]):
-            touched.add(name)
-    return [name for name in names if name not in touched]
-
-
-def step_line(step: t.Mapping[str, t.Any]) -> str:
-    """What a run would do in this step."""
-    if step["kind"] == "init":
-        return "would run the init job %s of %s" % (step["job"]["name"], step["service"])
-    if step["kind"] == "commit":
-        return "would prove %s again, and remove its earlier container" % step["service"]
-    aside = "".join("set %s aside, whose first start never finished, and " % path for path in step["set_aside"])
-    return "would %s%s %s" % (aside, step["action"], step["service"])
 
 
 def plan_lines(plan: t.Mapping[str, t.Any], strangers: t.Sequence[str] = ()) -> list[str]:
@@ -113,7 +76,7 @@ def plan_report(
 ) -> dict[str, t.Any]:
     """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_info and stack_model."""
     registry = model["image_source"] == "registry"
-    steps = schedule(model, planned["plan"], info["stack"]["data"])
+    steps = _steps.schedule(model, planned["plan"], info["stack"]["data"])
     around = _plan_report.Around(
         jobs=[(step["service"], step["job"]["name"]) for step in steps if step["kind"] == "init"],
         images=missing_images(model, info["images"]) if registry else planned["loading"],
@@ -210,86 +173,6 @@ def facts_elsewhere(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[s
     return found
 
 
-def whole(model: t.Mapping[str, t.Any], parts: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
-    """The stack on all its hosts: {"services", "plan", "replicas", "data"}, services in order.
-
-    parts: host -> its variables; the others are not of this run. replicas: service -> host -> its entry in the plan, where a service has several hosts; the
-    plan has the one of them with most to do.
-    """
-    found: dict[str, t.Any] = {"services": {}, "plan": {}, "replicas": {}, "data": {}}
-    for service, places in model["placement"].items():
-        here = [host for host in places if host in parts]
-        entries = {host: parts[host]["__stack_plan"]["plan"][service] for host in here}
-        if here:
-            found["services"][service] = parts[here[0]]["stack_model"]["services"][service]
-            found["plan"][service] = max(entries.values(), key=lambda entry: entry["action"] != "none")
-        if len(places) > 1:
-            found["replicas"][service] = entries
-    for part in parts.values():
-        own = {entry["path"] for service in part["stack_model"]["services"].values() for entry in service["data"]}
-        data = part["__stack_info"]["stack"]["data"]
-        found["data"].update({path: data[path] for path in own if path in data})
-    return found
-
-
-def proved(parts: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, list[str]]:
-    """host -> services that were proved ready there in this run. ``parts``: host -> its variables; one with nothing to do has only its plan."""
-    found = {}
-    for host, part in parts.items():
-        ready = part["__service_ready"] if "__service_ready" in part else part["__stack_plan"].get("ready", [])
-        found[host] = [service for service in ready if service not in part.get("__service_failures", {})]
-    return found
-
-
-def own_steps(steps: t.Sequence[t.Mapping[str, t.Any]], model: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
-    """Those steps of ``schedule`` that start or initialise something on the model's host."""
-    return [
-        step for step in steps if step["kind"] != "route" and step["service"] in model["services"] and model["host"] in step.get("hosts", [model["host"]])
-    ]
-
-
-def own(rounds: t.Sequence[t.Mapping[str, t.Any]], model: t.Mapping[str, t.Any]) -> list[str]:
-    """Services that these rounds start or initialise on the model's host."""
-    mine = [step for step in rounds if step["kind"] != "route" and model["host"] in step.get("hosts", [model["host"]])]
-    return [name for step in mine for name in step["services"] if name in model["services"]]
-
-
-def blocked(rounds: t.Sequence[t.Mapping[str, t.Any]], model: t.Mapping[str, t.Any], ready: t.Mapping[str, t.Collection[str]]) -> dict[str, str]:
-    """Services that these rounds would touch on the model's host, and may not, each with why. ``ready``: host -> services that were proved in this run."""
-    everywhere = {service for services in ready.values() for service in services}
-    found = {}
-    for step in rounds:
-        for name in own([step], model):
-            before = [host for host in step.get("after", []) if name not in ready.get(host, ())]
-            lacking = [other for other in model["services"][name]["depends_on"] if other in model["placement"] and other not in everywhere]
-            those = ", ".join("%s (on %s)" % (other, ", ".join(model["placement"][other])) for other in lacking)
-            if lacking:
-                found[name] = "%s was not touched: it needs %s, not proved ready in this run." % (name, those)
-            elif before:
-                found[name] = "%s was not touched: the one on %s comes first, and was not proved ready in this run." % (name, ", ".join(before))
-    return found
-
-
-def turn(
-    step: t.Mapping[str, t.Any], model: t.Mapping[str, t.Any], ready: t.Mapping[str, t.Collection[str]], held: t.Collection[str]
-) -> dict[str, list[str]]:
-    """What the model's host has to do with a step: {"wait": services that others wait for, "services": those that it is the turn of}.
-
-    ``held``: services that were blocked when it was their turn on this host.
-    """
-    mine = ready.get(model["host"], ())
-    needed = [name for name in step["needs"] if name in model["services"] and name not in mine]
-    if model["host"] in step.get("after", []):
-        replica = step.get("of") or step["service"]
-        needed += [replica] if replica not in {*mine, *held} else []
-    if step["kind"] == "route":
-        # One that is not going to be touched is not left out.
-        stays = step["without"] and any(step["of"] not in ready.get(host, ()) for host in step["after"])
-        return {"wait": needed, "services": [name for name in step["services"] if name in model["services"] and not stays]}
-    out = blocked([step], model, ready)
-    return {"wait": needed, "services": [name for name in own([step], model) if name not in out]}
-
-
 def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -> list[str]:
     """Images of the model that the Engine does not have, each once."""
     return _container.missing_images([service["image"] for service in model["services"].values()], images)
@@ -298,30 +181,18 @@ def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) ->
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
-            "blocked": blocked,
             "container_options": container_options,
             "entry_of": entry_of,
             "facts_elsewhere": facts_elsewhere,
             "first_of_machine": first_of_machine,
-            "ledger_of": ledger_of,
             "local_url": local_url,
             "missing_images": missing_images,
             "peers": peers,
-            "own": own,
-            "own_steps": own_steps,
             "plan_lines": plan_lines,
             "plan_report": plan_report,
             "probes": probes,
-            "proved": proved,
             "registry_of": registry_of,
-            "replica_alias": _placement.replica_alias,
-            "rounds": _definition.rounds,
-            "schedule": schedule,
             "stack_hosts": stack_hosts,
             "stack_name_of": stack_name_of,
-            "turn": turn,
-            "step_line": step_line,
-            "untouched": untouched,
             "way_in": way_in,
-            "whole": whole,
         }

@@ -11,6 +11,11 @@ from ansible_collections.cozeops.studio.tests.unit.plugins.samples import model_
 
 ENTRY = {"url": "http://127.0.0.1:8888", "host": "127.0.0.1", "address": "127.0.0.1", "port": 8888}
 JOB = {"name": "mysql_schema", "digest": "d1"}
+DONE = {"stack": "lab", "init": {"mysql_schema": {"digest": "d1"}}}
+
+
+def data(filled: bool = True, stamp: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"data/mysql": {"filled": filled, "stamp": stamp}}
 
 
 def reason(name: str, current: str = "a", desired: str = "b") -> dict[str, str]:
@@ -18,7 +23,7 @@ def reason(name: str, current: str = "a", desired: str = "b") -> dict[str, str]:
 
 
 def test_filters_have_their_names() -> None:
-    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "rounds", "schedule", "stack_name_of", "step_line", "untouched", "way_in"}
+    names = {"container_options", "entry_of", "plan_lines", "plan_report", "probes", "stack_name_of", "way_in"}
     assert names <= set(stack.FilterModule().filters())
 
 
@@ -33,45 +38,6 @@ def test_a_bad_url_is_an_error_of_the_filter() -> None:
 def test_an_unclear_group_is_an_error_of_the_filter() -> None:
     with pytest.raises(AnsibleFilterError, match="Set stack_name in the group that is"):
         stack.stack_name_of(["a", "b"], {"coze": ["h"], "a": ["h"], "b": ["h"]})
-
-
-# --- the schedule
-
-
-def data(filled: bool = True, stamp: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"data/mysql": {"filled": filled, "stamp": stamp}}
-
-
-DONE = {"stack": "lab", "init": {"mysql_schema": {"digest": "d1"}}}
-
-
-@pytest.mark.parametrize(
-    ("found", "due"),
-    [
-        ({}, True),
-        (data(False), True),
-        (data(True), True),
-        (data(True, {"stack": "lab"}), True),
-        (data(True, {"init": {"mysql_schema": {"digest": "older"}}}), True),
-        (data(False, DONE), True),
-        (data(True, DONE), False),
-    ],
-    ids=["no directory", "empty", "no stamp", "nothing done", "another was done", "emptied since", "done"],
-)
-def test_a_job_is_due_unless_the_data_have_it(found: dict[str, Any], due: bool) -> None:
-    service = service_of(init=[JOB])
-    steps = stack.schedule(model_of(service), {"mysql": {"action": "none", "why": []}}, found)
-    assert [step["kind"] for step in steps] == (["init"] if due else [])
-
-
-def test_a_service_without_data_has_no_ledger() -> None:
-    assert stack.ledger_of(service_of(data=[]), data(True, DONE)) == {}
-
-
-def test_the_schedule_takes_its_actions_from_the_plan() -> None:
-    plan = {"mysql": {"action": "restart", "why": [reason("file x")]}, "redis": {"action": "none", "why": []}}
-    model = model_of(service_of(), service_of(name="redis"))
-    assert [(step["service"], step["action"]) for step in stack.schedule(model, plan, {})] == [("mysql", "restart")]
 
 
 # --- the plan as a person reads it
@@ -140,27 +106,6 @@ def test_probes_may_be_given_more_time(own: Any, patience: float, wanted: float)
 
 
 # --- what is shown
-
-
-def test_what_was_proved_holds_unless_a_step_touches_it_or_what_it_depends_on() -> None:
-    needs = {"mysql": {}, "redis": {}, "server": {"mysql": "initialised", "redis": "ready"}, "web": {"server": "ready"}}
-    model = {"services": {name: {"depends_on": depends_on} for name, depends_on in needs.items()}}
-
-    def left(*touched: str) -> list[str]:
-        return stack.untouched(model, ["mysql", "redis", "server", "web"], [{"kind": "start", "service": name} for name in touched])
-
-    assert left() == ["mysql", "redis", "server", "web"]
-    assert left("web") == ["mysql", "redis", "server"]
-    assert left("redis") == ["mysql"]
-    assert stack.untouched(model, ["web", "mysql"], [{"kind": "start", "service": "server"}]) == ["mysql"]
-
-
-def test_steps_say_what_would_be_done() -> None:
-    assert stack.step_line({"kind": "start", "service": "mysql", "action": "recreate", "set_aside": []}) == "would recreate mysql"
-    begun = stack.step_line({"kind": "start", "service": "mysql", "action": "start", "set_aside": ["data/mysql"]})
-    assert begun == "would set data/mysql aside, whose first start never finished, and start mysql"
-    assert stack.step_line({"kind": "init", "service": "mysql", "job": JOB}) == "would run the init job mysql_schema of mysql"
-    assert stack.step_line({"kind": "commit", "service": "mysql"}) == "would prove mysql again, and remove its earlier container"
 
 
 def test_a_plan_is_a_line_for_each_service_that_is_touched() -> None:
@@ -261,77 +206,10 @@ def test_hosts_of_a_stack_are_in_the_order_of_the_inventory() -> None:
     assert stack.stack_hosts([], [], "local", "one") == ["local"], "a host that is in no group"
 
 
-def part(*services: str, **depends: list[str]) -> dict[str, Any]:
-    own = {name: {"name": name, "depends_on": dict.fromkeys(depends.get(name, []), "ready"), "data": [{"path": "data/" + name}]} for name in services}
-    return {
-        "stack_model": {"services": own, "placement": {"mysql": ["a"], "redis": ["b"], "server": ["b"]}},
-        "__stack_plan": {"plan": {name: {"action": "none"} for name in services}},
-        "__stack_info": {"stack": {"data": {"data/mysql": {"filled": "mysql" in services}}}},
-    }
-
-
-def test_the_whole_stack_has_what_each_host_says_of_its_own() -> None:
-    parts = {"b": part("redis", "server"), "a": part("mysql")}
-    found = stack.whole(parts["a"]["stack_model"], parts)
-    assert list(found["services"]) == list(found["plan"]) == ["mysql", "redis", "server"]
-    assert found["data"] == {"data/mysql": {"filled": True}}, "what b has of it is not mysql's"
-    assert list(stack.whole(parts["a"]["stack_model"], {"b": parts["b"]})["services"]) == ["redis", "server"], "a is not of this run"
-
-
-def test_replicas_are_planned_host_by_host() -> None:
-    parts = {"a": part("server"), "b": part("server")}
-    for each in parts.values():
-        each["stack_model"]["placement"] = {"server": ["a", "b"]}
-    parts["b"]["__stack_plan"]["plan"]["server"] = {"action": "recreate"}
-    found = stack.whole(parts["a"]["stack_model"], parts)
-    assert found["plan"] == {"server": {"action": "recreate"}}
-    assert found["replicas"] == {"server": {"a": {"action": "none"}, "b": {"action": "recreate"}}}
-
-
-def step_of(*services: str, kind: str = "make", **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "services": list(services), "service": services[0], "needs": [], **more}
-
-
-def test_a_service_may_not_start_before_what_it_needs_is_proved() -> None:
-    model = {**part("redis", "server", server=["mysql", "redis", "left_out"])["stack_model"], "host": "b"}
-    steps = [step_of("mysql", "redis"), step_of("server")]
-    assert stack.blocked(steps, model, {"a": ["mysql"], "b": ["redis"]}) == {}
-    assert stack.blocked(steps, model, {"a": [], "b": ["redis"]}) == {"server": "server was not touched: it needs mysql (on a), not proved ready in this run."}
-
-
-def test_replicas_take_turns() -> None:
-    model = {**part("server")["stack_model"], "host": "b"}
-    first, second = step_of("server", kind="start", hosts=["a"], after=[]), step_of("server", kind="start", hosts=["b"], after=["a"])
-    assert stack.turn(first, model, {"a": [], "b": []}, []) == {"wait": [], "services": []}, "it is a's"
-    assert stack.turn(second, {**model, "host": "a"}, {"a": [], "b": []}, []) == {"wait": ["server"], "services": []}, "b goes on when a's is ready"
-    assert stack.turn(second, model, {"a": ["server"], "b": []}, []) == {"wait": [], "services": ["server"]}
-    assert stack.turn(second, model, {"a": [], "b": []}, []) == {"wait": [], "services": []}
-    assert stack.turn(second, {**model, "host": "a"}, {"a": [], "b": []}, ["server"])["wait"] == [], "it was not started here"
-    assert stack.blocked([first, second], model, {"a": []}) == {
-        "server": "server was not touched: the one on a comes first, and was not proved ready in this run."
-    }
-
-
-@pytest.mark.parametrize(("without", "ready", "services"), [("b", ["server"], ["web"]), ("b", [], []), ("", [], ["web"])])
-def test_the_front_leaves_out_only_what_is_going_to_be_touched(without: str, ready: list[str], services: list[str]) -> None:
-    model = {**part("web")["stack_model"], "host": "c"}
-    route = step_of("web", kind="route", of="server", without=without, after=["a"])
-    assert stack.turn(route, model, {"a": ready, "c": []}, []) == {"wait": [], "services": services}
-    assert stack.own([route], model) == []
-
-
 def test_what_is_known_of_other_hosts_is_of_those_that_were_asked() -> None:
     info = {"stack": {}, "containers": [], "engine": {}, "cpu": {}, "memory": {}}
     hostvars = {"a": {"__stack_info": info}, "b": {"__stack_info": info}, "c": {"__stack_info": {"unreachable": True}}, "d": {}}
     assert stack.facts_elsewhere(["a", "b", "c", "d"], hostvars, "a") == {"b": {"stack": {}, "containers": [], "engine": {}, "cpu": {}}}
-
-
-def test_what_was_proved_is_told_by_each_host() -> None:
-    parts = {
-        "a": {"__stack_plan": {"ready": ["etcd"]}},
-        "b": {"__stack_plan": {"ready": ["redis"]}, "__service_ready": ["redis", "mysql"], "__service_failures": {"mysql": "its init job failed"}},
-    }
-    assert stack.proved(parts) == {"a": ["etcd"], "b": ["redis"]}
 
 
 def test_a_machine_with_several_names_has_a_first() -> None:
