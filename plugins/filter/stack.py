@@ -72,6 +72,7 @@ def plan_report(
     info: t.Mapping[str, t.Any],
     resolved: t.Mapping[str, t.Any],
     makes_network: bool,
+    swarm: str,
     update_images: bool = False,
 ) -> dict[str, t.Any]:
     """{"lines", "summary", "changes"}, made of the results of stack_plan, stack_info and stack_model."""
@@ -85,6 +86,7 @@ def plan_report(
         differences=planned["files"]["differences"],
         files_changed=planned["files"]["outdated"],
         network=model["network"] if makes_network else "",
+        swarm=swarm,
         generated=resolved["generated"],
         adopted=resolved["adopted"],
         engine="" if info["engine"]["reachable"] else info["engine"]["error"],

@@ -37,6 +37,8 @@ class Around(t.NamedTuple):
     #: Whether there is anything else to be done to files: stamps of data directories.
     files_changed: bool = False
     network: str = ""
+    #: What the host would do about the Swarm of its stack's hosts, "begun" or "joined"; "" for nothing.
+    swarm: str = ""
     #: Secrets that would be made, and those that would be read back from the host.
     generated: t.Sequence[str] = ()
     adopted: t.Sequence[str] = ()
@@ -110,6 +112,7 @@ def around_lines(around: Around) -> list[str]:
     told = {
         "engine": "would be installed and started (%s)" % around.engine if around.engine else "",
         "images": "would be %s: %s" % (images_verb(around), ", ".join(around.images)) if around.images else "",
+        "swarm": "would be %s" % around.swarm if around.swarm else "",
         "network": "%s would be made" % around.network if around.network else "",
         "secrets": "; ".join(
             text % ", ".join(keys) for text, keys in (("would be made: %s", around.generated), ("read back from the host: %s", around.adopted)) if keys
@@ -131,6 +134,7 @@ def summary_of(verbs: t.Sequence[str], around: Around) -> str:
     more = (
         (around.engine, "the Engine", "installed"),
         (around.images, counted(len(around.images), "image"), images_verb(around)),
+        (around.swarm, "the Swarm", around.swarm),
         (around.network, "the network", "made"),
         (around.generated, counted(len(around.generated), "secret"), "made"),
         (around.adopted, counted(len(around.adopted), "secret"), "read back"),
@@ -154,7 +158,7 @@ def report(plan: t.Mapping[str, Entry], strangers: t.Sequence[str], around: Arou
     lines += ["%-14s %s: not in the stack any more" % ("left alone", name) for name in strangers]
     lines += around_lines(around)
     changes = any(verbs.values()) or around.files_changed or any(
-        (around.jobs, around.images, around.differences, around.network, around.generated, around.adopted, around.engine)
+        (around.jobs, around.images, around.differences, around.network, around.swarm, around.generated, around.adopted, around.engine)
     )
     summary = summary_of([what for what in verbs.values() if what], around) if changes else "nothing would change"
     return Report([*lines, summary[0].upper() + summary[1:] + "."], summary, changes)

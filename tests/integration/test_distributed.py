@@ -85,6 +85,8 @@ def deployed(three: Three) -> Three:
     assert three.trace() == before, "check mode changes nothing"
     for text in ("would begin a Swarm", "would join the Swarm of da", "would make the network prod-overlay", "would recreate milvus"):
         assert text in told.output
+    planned = three.play("plan")
+    assert planned.output.count("swarm          would be joined") == 2 and planned.output.count("swarm          would be begun") == 1
     three.play("site").must_pass(changed=True)
     return three
 

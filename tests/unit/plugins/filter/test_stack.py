@@ -55,7 +55,7 @@ def a_report(update_images: bool = False, planned: dict[str, Any] | None = None,
     plan = {"loading": [], **plan, "files": rendered or {"outdated": False, "differences": []}}
     whole = model_of(service_of(init=[JOB]), **{name: value for name, value in model.items() if name not in info})
     facts = {name: model.get(name, value) for name, value in info.items()}
-    return stack.plan_report(whole, plan, facts, {"generated": [], "adopted": []}, not facts["networks"], update_images)
+    return stack.plan_report(whole, plan, facts, {"generated": [], "adopted": []}, not facts["networks"], "", update_images)
 
 
 def test_a_stack_that_is_as_wanted_needs_nothing() -> None:

@@ -74,6 +74,7 @@ AROUND: dict[str, tuple[Any, str, str]] = {
     "differences": ([{"path": "conf/x", "kind": "content"}], "files          1 changed: conf/x", "1 file would be put right"),
     "files_changed": (True, "files          stamps of data directories", "stamps of data directories would be written"),
     "network": ("coze", "network        coze would be made", "the network would be made"),
+    "swarm": ("joined", "swarm          would be joined", "the Swarm would be joined"),
     "generated": (["A_PASSWORD"], "secrets        would be made: A_PASSWORD", "1 secret would be made"),
     "adopted": (["A", "B"], "secrets        read back from the host: A, B", "2 secrets would be read back"),
     "engine": ("no Docker Engine answers", "engine         would be installed and started (no Docker Engine answers)", "the Engine would be installed"),
