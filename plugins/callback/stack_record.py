@@ -18,7 +18,6 @@ description:
   - The playbooks of the collection, and those that import them, load it by themselves. For others it has to be enabled in C(callbacks_enabled).
 """
 
-import getpass
 import os
 import platform
 import socket
@@ -31,7 +30,16 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as core_version
 from ansible_collections.cozeops.studio.plugins.module_utils._report import render
 from ansible_collections.cozeops.studio.plugins.module_utils._run_table import lines
-from ansible_collections.cozeops.studio.plugins.module_utils._runs import REPORT, TIMELINE, collection_version, folder_name, make_folder, prune, write_private
+from ansible_collections.cozeops.studio.plugins.module_utils._runs import (
+    REPORT,
+    TIMELINE,
+    collection_version,
+    folder_name,
+    make_folder,
+    prune,
+    user,
+    write_private,
+)
 from ansible_collections.cozeops.studio.plugins.module_utils._timeline import MAKES, PROVES, HostLog, RunLog, Task, Wait, document, dump
 
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -189,13 +197,3 @@ def message(result: t.Mapping[str, t.Any]) -> str:
         return str(result["censored"])
     items = [item for item in result.get("results") or [] if isinstance(item, dict) and item.get("failed")]
     return str((items[0] if items else result).get("msg") or result.get("msg") or "it does not say why")
-
-
-def user() -> str:
-    """Who runs this."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container may run with a number that has no name
-        name = str(os.getuid())
-    behind = os.environ.get("SUDO_USER")
-    return f"{name} (sudo by {behind})" if behind and behind != name else name

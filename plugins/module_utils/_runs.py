@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import getpass
 import json
 import os
 import re
@@ -148,3 +149,13 @@ def prune(directory: str, name: str, keep: int) -> list[str]:
         if not os.listdir(path):
             os.rmdir(path)
     return old
+
+
+def user() -> str:
+    """Who runs this."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run with a number that has no name
+        name = str(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    return f"{name} (sudo by {behind})" if behind and behind != name else name

@@ -87,6 +87,14 @@ options:
     type: list
     elements: str
     default: []
+  lock:
+    description:
+      - Who asks, as a dict; the action plugin makes it of a reason. If there is anything to do, the stack is locked for that run, so that no other changes it
+        meanwhile. M(cozeops.studio.stack_lock) lets go of it.
+    type: dict
+  lock_break:
+    description: Somebody whose lock is not to count any more, as O(lock) has it. An empty dict stands for anybody.
+    type: dict
   probe:
     description:
       - Whether to look, once, if the services that need nothing are ready, as M(cozeops.studio.stack_ready) would. It saves that module a call where nothing
@@ -134,6 +142,16 @@ files:
   returned: always
   type: dict
   sample: {"outdated": true, "differences": [{"path": "conf/motd", "kind": "create"}], "needed": ["conf/motd"]}
+lock:
+  description: Whether the stack is locked for this run.
+  returned: always
+  type: bool
+  sample: false
+locked:
+  description: Who else has locked the stack, if anybody. With something to do, the action plugin fails then.
+  returned: when O(lock) is given
+  type: dict
+  sample: {}
 ready:
   description: Services that need nothing and are ready. Why another is not, M(cozeops.studio.stack_ready) tells.
   returned: when O(probe) is true
@@ -153,7 +171,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cozeops.studio.plugins.module_utils import _host
+from ansible_collections.cozeops.studio.plugins.module_utils import _host, _lock
 from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_SERVICE, LABEL_STACK, container_name, options
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
@@ -283,17 +301,32 @@ def main() -> None:
             "key": {"type": "str", "default": "", "no_log": True},
             "update_images": {"type": "bool", "default": False},
             "loading": {"type": "list", "elements": "str", "default": []},
+            "lock": {"type": "dict"},
+            "lock_break": {"type": "dict"},
             "probe": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     model, services = module.params["model"], module.params["services"]
     key = module.params["key"] or _host.env_values(model["root"], ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
+    lock, locked = _lock.lock_file(model["name"]), None
+    wanted = None if module.check_mode else module.params["lock"]
+    if wanted:
+        try:
+            locked = _lock.take(lock, wanted)
+            breaks = module.params["lock_break"]
+            if locked is not None and breaks is not None and (not breaks or _lock.same(breaks, locked)):
+                os.unlink(lock)
+                locked = _lock.take(lock, wanted)
+        except OSError as exc:
+            module.fail_json(msg="the stack cannot be locked: %s" % exc)
     others: list[str] = []
     seen: dict[str, t.Any] = {"ready": [], "timeline": []} if module.params["probe"] else {}
     try:
         files = compare(model["root"].rstrip("/"), module.params, key)
     except (OSError, ValueError) as exc:
+        if wanted:
+            _lock.release(lock, wanted)
         module.fail_json(msg=str(exc))
     try:
         client = connect()
@@ -304,10 +337,18 @@ def main() -> None:
             seen = look_at(client, model, [service for service in services if needs_nothing(plan[service["name"]])])
     except EngineError as exc:
         if not module.check_mode:
+            if wanted:
+                _lock.release(lock, wanted)
             module.fail_json(msg=str(exc))
         plan = {service["name"]: plan_service(service, {}, None, None, ("none", []), "") for service in services}
+    changed = not all(needs_nothing(entry) for entry in plan.values())
+    if wanted and locked is None and not changed and not files.changed:
+        _lock.release(lock, wanted)
+        wanted = None
     module.exit_json(
-        changed=not all(needs_nothing(entry) for entry in plan.values()),
+        changed=changed,
+        lock=bool(wanted) and locked is None,
+        locked=locked,
         plan=plan,
         strangers=others,
         loading=module.params["loading"],

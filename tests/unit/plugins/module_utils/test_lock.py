@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils._lock import CHANGES, described, holder_of, note, release, take
+from ansible_collections.cozeops.studio.plugins.plugin_utils._holder import is_gone, started, this_run
+
+
+def run(pid: int, **more: Any) -> dict[str, Any]:
+    return {"who": "ann", "controller": "ops", "pid": pid, "started": 7, "since": "2026-01-31T12:00:00+00:00", "playbook": "site.yml", "reason": "", **more}
+
+
+def test_one_has_it_until_it_lets_go(tmp_path: Path) -> None:
+    path = str(tmp_path / "run" / "coze.lock")
+    assert holder_of(path) is None
+    assert take(path, run(1)) is None
+    assert take(path, run(1, since="later")) is None, "a run that has it may ask again"
+    assert take(path, run(2)) == run(1)
+    assert release(path, run(2)) is False
+    assert release(path, run(1)) is True
+    assert release(path, run(1)) is False
+    assert take(path, run(2)) is None
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_a_file_that_cannot_be_read_is_somebodys(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "coze.lock"
+    path.write_text(content)
+    assert take(str(path), run(1)) == {}
+    assert described({}) == "by a run that has left no word of itself"
+
+
+def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
+    path, got = str(tmp_path / "coze.lock"), []
+    barrier = threading.Barrier(8)
+
+    def ask(number: int) -> None:
+        barrier.wait()
+        got.append(take(path, run(number)) is None)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got.count(True) == 1
+
+
+def test_who_has_it_is_told_in_words() -> None:
+    assert described(run(42)) == "by ann on ops since 2026-01-31T12:00:00+00:00 (site.yml, process 42)"
+    assert described(run(42, reason="new model")).endswith("process 42): new model")
+
+
+def test_changes_are_lines(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    for number in range(2):
+        note(str(tmp_path), {"number": number, "reason": "ü\n"})
+    lines = (tmp_path / CHANGES).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [{"number": 0, "reason": "ü\n"}, {"number": 1, "reason": "ü\n"}]
+    assert stat.S_IMODE(os.stat(tmp_path / CHANGES).st_mode) == 0o600
+
+
+def test_a_run_on_this_machine_that_is_no_more_is_gone() -> None:
+    mine = this_run("why")
+    assert mine["pid"] == os.getppid()
+    assert mine["reason"] == "why"
+    assert mine["started"] == started(os.getppid()) > 0
+    assert is_gone(mine) is False
+    assert is_gone({**mine, "started": 1}) is True, "another process has its number now"
+    assert is_gone({**mine, "pid": 2**22 + 1}) is True
+    assert is_gone({**mine, "pid": 2**22 + 1, "controller": "elsewhere"}) is False, "nobody can tell from here"
