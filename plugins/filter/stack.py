@@ -139,23 +139,45 @@ def machine_of(host: str, variables: t.Mapping[str, t.Any]) -> str:
     return "localhost" if local else str(variables.get("ansible_host", host))
 
 
-def peers(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]], me: str) -> list[dict[str, t.Any]]:
-    """Other hosts of the inventory: [{"host", "name" (of its stack), "port" (of its entry), "same_machine"}]."""
-    found = []
+def fleet(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]]) -> dict[str, dict[str, t.Any]]:
+    """host -> {"name" (of its stack), "port" (of its entry), "machine"}. What is wrong with a host is told by itself; here it has no name, or the port 0."""
+    found = {}
     for host in hosts:
         theirs = hostvars[host]
-        if host != me:
-            entry = entry_of(theirs.get("stack_public_url", DEFAULT_URL), theirs.get("stack_listen", ""))
-            name = theirs.get("stack_name") or stack_name_of(theirs["group_names"], groups)
-            same = machine_of(host, theirs) == machine_of(me, hostvars[me])
-            found.append({"host": host, "name": name, "port": entry["port"], "same_machine": same})
+        try:
+            name = str(theirs.get("stack_name") or _entry.stack_name_of(theirs["group_names"], groups))
+        except _entry.EntryError:
+            name = ""
+        try:
+            port = _entry.entry_of(theirs.get("stack_public_url", DEFAULT_URL), theirs.get("stack_listen", ""))["port"]
+        except _entry.EntryError:
+            port = 0
+        found[host] = {"name": name, "port": port, "machine": machine_of(host, theirs)}
     return found
 
 
-def first_of_machine(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], me: str) -> bool:
-    """Whether no host before this one is the same machine."""
-    mine = machine_of(me, hostvars[me])
-    return next(host for host in hosts if host == me or machine_of(host, hostvars[host]) == mine) == me
+def peers(every: t.Mapping[str, t.Mapping[str, t.Any]], me: str) -> list[dict[str, t.Any]]:
+    """Other hosts that have to do with this one: [{"host", "name", "port" (both of its stack), "same_machine"}]. ``every`` is what ``fleet`` found."""
+    if me not in every:
+        return []
+    mine = every[me]
+    return [
+        {"host": host, "name": theirs["name"], "port": theirs["port"], "same_machine": theirs["machine"] == mine["machine"]}
+        for host, theirs in every.items()
+        if host != me and (theirs["machine"] == mine["machine"] or theirs["name"] == mine["name"])
+    ]
+
+
+def first_of_machine(hosts: t.Sequence[str], every: t.Mapping[str, t.Mapping[str, t.Any]], me: str) -> bool:
+    """Whether none of the hosts before this one is the same machine. ``every`` is what ``fleet`` found."""
+    mine = every.get(me, {}).get("machine", me)
+    return next(host for host in hosts if host == me or every.get(host, {}).get("machine") == mine) == me
+
+
+def placement_groups(groups: t.Mapping[str, t.Sequence[str]], hosts: t.Sequence[str]) -> dict[str, list[str]]:
+    """Groups that may say where a service runs, with those of these hosts that are in them."""
+    found = {group: [host for host in members if host in hosts] for group, members in groups.items() if group.startswith("coze_")}
+    return {group: members for group, members in found.items() if members}
 
 
 def stack_hosts(found: t.Sequence[t.Mapping[str, t.Any]], hosts: t.Sequence[str], me: str, name: str) -> list[str]:
@@ -187,9 +209,11 @@ class FilterModule:
             "entry_of": entry_of,
             "facts_elsewhere": facts_elsewhere,
             "first_of_machine": first_of_machine,
+            "fleet": fleet,
             "local_url": local_url,
             "missing_images": missing_images,
             "peers": peers,
+            "placement_groups": placement_groups,
             "plan_lines": plan_lines,
             "plan_report": plan_report,
             "probes": probes,

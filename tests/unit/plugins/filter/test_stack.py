@@ -189,12 +189,29 @@ def host(group: str, **more: Any) -> dict[str, Any]:
 )
 def test_peers_are_the_other_hosts_and_whether_they_are_this_machine(mine: dict[str, Any], theirs: dict[str, Any], same: bool) -> None:
     hostvars = {"a": host("one", **mine), "b": host("two", **theirs)}
-    assert stack.peers(["a", "b"], hostvars, GROUPS, "a") == [{"host": "b", "name": "two", "port": 8888, "same_machine": same}]
+    found = stack.peers(stack.fleet(["a", "b"], hostvars, GROUPS), "a")
+    assert found == ([{"host": "b", "name": "two", "port": 8888, "same_machine": True}] if same else []), "others are no matter"
 
 
 def test_a_peers_own_words_are_heard() -> None:
     hostvars = {"a": host("one", ansible_host="x"), "b": host("two", ansible_host="x", stack_name="blue", stack_public_url="http://x:9000")}
-    assert stack.peers(["a", "b"], hostvars, GROUPS, "a") == [{"host": "b", "name": "blue", "port": 9000, "same_machine": True}]
+    assert stack.peers(stack.fleet(["a", "b"], hostvars, GROUPS), "a") == [{"host": "b", "name": "blue", "port": 9000, "same_machine": True}]
+
+
+def test_hosts_of_one_stack_are_peers() -> None:
+    found = stack.fleet(["a", "b"], {name: host("one", stack_name="one") for name in ("a", "b")}, GROUPS)
+    assert stack.peers(found, "a") == [{"host": "b", "name": "one", "port": 8888, "same_machine": False}]
+    assert stack.peers({}, "a") == [], "a host that is in no group"
+
+
+def test_what_is_wrong_with_a_peer_is_its_own_matter() -> None:
+    hostvars = {"a": host("one"), "b": {"group_names": ["coze", "one", "two"], "stack_public_url": "nonsense"}}
+    assert stack.fleet(["a", "b"], hostvars, {**GROUPS, "one": ["a", "b"], "two": ["b"]})["b"] == {"name": "", "port": 0, "machine": "b"}
+
+
+def test_groups_of_a_stack_are_those_that_have_its_hosts() -> None:
+    groups = {"coze": ["a"], "coze_mysql": ["x", "a"], "coze_redis": ["x"], "other": ["a"]}
+    assert stack.placement_groups(groups, ["a", "b"]) == {"coze_mysql": ["a"]}
 
 
 # --- one stack on several hosts
@@ -213,6 +230,7 @@ def test_what_is_known_of_other_hosts_is_of_those_that_were_asked() -> None:
 
 
 def test_a_machine_with_several_names_has_a_first() -> None:
-    hostvars: dict[str, dict[str, Any]] = {"a": {"ansible_host": "192.0.2.1"}, "b": {"ansible_host": "192.0.2.1"}, "c": {}}
-    assert [stack.first_of_machine(["a", "b", "c"], hostvars, host) for host in "abc"] == [True, False, True]
-    assert stack.first_of_machine(["b", "c"], hostvars, "b"), "the other one has failed"
+    every = {"a": {"machine": "192.0.2.1"}, "b": {"machine": "192.0.2.1"}, "c": {"machine": "c"}}
+    assert [stack.first_of_machine(["a", "b", "c"], every, host) for host in "abc"] == [True, False, True]
+    assert stack.first_of_machine(["b", "c"], every, "b"), "the other one has failed"
+    assert stack.first_of_machine(["x"], {}, "x"), "a host that is in no group"
