@@ -62,6 +62,8 @@ def place(
                 break
         if len(mine) > 1 and service not in doubled:
             problems.append("group %s: the hosts %s of the stack %s are in it, and %s runs on one host. Leave one." % (group, ", ".join(mine), stack, service))
+        if len(mine) > len({replica_alias(service, host) for host in mine}):
+            problems.append("group %s: names of the hosts %s differ only in what no DNS name has. Give them others." % (group, ", ".join(mine)))
         found[service] = mine or [hosts[0]]
     if problems:
         raise PlacementError("\n".join(dict.fromkeys(problems)))

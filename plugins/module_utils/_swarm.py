@@ -35,6 +35,8 @@ def facts_of(info: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 def problems(hosts: t.Sequence[str], swarms: t.Mapping[str, Facts]) -> list[str]:
     """What is in the way. ``swarms``: host -> what ``facts_of`` found, of those hosts whose Engine could be asked."""
     found = []
+    if len(hosts) > MANAGERS:
+        found.append("the stack has %d hosts, and a Swarm should have no more than %d managers, which all of them would be." % (len(hosts), MANAGERS))
     for host in hosts:
         state = swarms.get(host, {}).get("state", "inactive")
         if state not in ("inactive", "active"):
@@ -58,8 +60,6 @@ def problems(hosts: t.Sequence[str], swarms: t.Mapping[str, Facts]) -> list[str]
         for host in active
         if not swarms[host]["manager"]
     ]
-    if len(hosts) > MANAGERS:
-        found.append("the stack has %d hosts, and a Swarm should have no more than %d managers, which all of them would be." % (len(hosts), MANAGERS))
     return found
 
 

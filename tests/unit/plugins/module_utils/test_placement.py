@@ -36,6 +36,11 @@ def test_what_may_have_replicas_may_have_several_hosts() -> None:
     assert replica_alias("coze-server", "Host_1.example") == "coze-server-without-host-1-example"
 
 
+def test_replicas_need_names_that_differ_in_dns() -> None:
+    with pytest.raises(PlacementError, match=r"^group coze_server: names of the hosts a_1, a\.1 differ only in what no DNS name has"):
+        place("lab", {"coze-server": "coze_server"}, ["a_1", "a.1"], {"coze_server": ["a_1", "a.1"]}, SERVICES, ["coze-server"])
+
+
 def test_groups_for_other_stacks_and_for_services_left_out_are_no_matter() -> None:
     groups = {"coze_mysql": ["x", "y"], "coze_kafka": ["x"], "coze_web": ["b"]}
     assert place("lab", {"mysql": "mysql"}, HOSTS, groups, SERVICES) == {"mysql": ["a"]}

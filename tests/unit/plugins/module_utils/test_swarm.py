@@ -55,8 +55,9 @@ def test_a_swarm_of_others_is_left_alone(swarms: dict[str, Any], says: str) -> N
 
 
 def test_there_is_a_most() -> None:
-    (found,) = problems(["h%d" % number for number in range(8)], {"h0": node("h0")})
-    assert found.startswith("the stack has 8 hosts")
+    for swarms in ({}, {"h0": node("h0")}):
+        (found,) = problems(["h%d" % number for number in range(8)], swarms)
+        assert found.startswith("the stack has 8 hosts")
 
 
 def test_a_node_that_a_host_was_before_is_forgotten() -> None:
