@@ -95,11 +95,12 @@ class Truth(NamedTuple):
 
 
 def truth(host: LabHost) -> Truth:
-    # Data are the services' own, and with them the stamps, in which init jobs are recorded; state has times of reloads.
+    # Data are the services' own, and with them the stamps, in which init jobs are recorded; state has times of reloads, and the list of changes.
+    passed = "-name '*.reloaded' -prune -o -name changes.log -prune"
     listing = host.shell(
         f"cd {ROOT} 2>/dev/null || exit 0;"
         " find . -path './data/*/*' -prune -o -path './data/.*' -prune -o -name '*.reloaded' -prune -o -type d -printf '%p d %m %U %G\\n';"
-        " find . -path ./data -prune -o -name '*.reloaded' -prune -o -type f -printf '%p f %m %U %G ' -exec sh -c 'sha256sum <\"$1\"' - {} \\;"
+        f" find . -path ./data -prune -o {passed} -o -type f -printf '%p f %m %U %G ' -exec sh -c 'sha256sum <\"$1\"' - {{}} \\;"
     )
     files = dict(line.removeprefix("./").split(" ", 1) for line in listing.splitlines())
     ids = host.shell("docker ps -aq --filter label=cozeops.stack=coze | xargs -r docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}} {{.State.Status}}'")

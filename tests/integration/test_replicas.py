@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import subprocess
 import threading
@@ -18,6 +17,7 @@ import pytest
 import yaml
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, finished, make_source, playbook_argv, why_not
 from ansible_collections.cozeops.studio.tests.integration.test_server_double import Client
+from ansible_collections.cozeops.studio.tests.tools.steady_load import SteadyLoad
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
@@ -71,40 +71,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     subprocess.run(["docker", "rm", "-f", MODELS], check=True, stdout=subprocess.DEVNULL)
 
 
-class Load:
+class Load(SteadyLoad):
     """Requests at a steady rate, and answers that come slowly, one after another in several conversations."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
-        self.failures: list[str] = []
-        self.requests = self.streams = 0
-        self.slowest = 0.0
-        self.over = threading.Event()
-        self.lock = threading.Lock()
-
-    def ask(self) -> None:
-        begun = time.monotonic()
-        try:
-            # A connection of its own for each: what a browser does about one that was closed is not what is counted here.
-            connection = http.client.HTTPConnection(self.address, PORT, timeout=30)
-            connection.request("GET", "/api/cozeops-load")
-            answer = connection.getresponse()
-            body = answer.read()
-            problem = "" if answer.status == 401 and json.loads(body)["code"] == 401 else f"HTTP {answer.status} {body[:80]!r}"
-            connection.close()
-        except (OSError, http.client.HTTPException, ValueError) as exc:
-            problem = repr(exc)
-        with self.lock:
-            self.requests += 1
-            self.slowest = max(self.slowest, time.monotonic() - begun)
-            self.failures += [f"{problem} after {time.monotonic() - begun:.1f} s"] if problem else []
-
-    def steady(self) -> None:
-        begun, count = time.monotonic(), 0
-        while not self.over.is_set():
-            threading.Thread(target=self.ask, daemon=True).start()
-            count += 1
-            time.sleep(max(0.0, begun + count / RATE - time.monotonic()))
+        super().__init__(address, PORT, RATE)
+        self.streams = 0
 
     def converse(self, client: Client, bot: str) -> None:
         listing = {"bot_id": bot, "conversation_id": "0", "count": 10, "cursor": "0", "draft_mode": True, "scene": 0}
@@ -136,7 +108,7 @@ def loaded(two: Two, streams: int = 4) -> Iterator[Load]:
     for client in clients:
         client.register()
     threads = [threading.Thread(target=load.converse, args=(client, a_bot(client))) for client in clients]
-    threads.append(threading.Thread(target=load.steady))
+    threads.append(threading.Thread(target=load.run))
     for thread in threads:
         thread.start()
     time.sleep(2)

@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-#: A bare host each, and a bundle with everything in it.
-LONG = ("offline", "offline_fleet")
+#: Several hosts each, or a bundle with everything in it.
+LONG = ("distributed", "fleet", "offline", "offline_fleet")
 
 
 def missing_data(scenario: str) -> str:
