@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleFilterError
+from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible_collections.cozeops.studio.plugins.module_utils import _container, _entry, _plan_report, _registry, _steps
+from jinja2.exceptions import UndefinedError
 
 #: As in the defaults of role stack, for a host whose defaults are not loaded.
 DEFAULT_URL = "http://127.0.0.1:8888"
@@ -139,21 +140,36 @@ def machine_of(host: str, variables: t.Mapping[str, t.Any]) -> str:
     return "localhost" if local else str(variables.get("ansible_host", host))
 
 
+def name_in(variables: t.Mapping[str, t.Any], groups: t.Mapping[str, t.Sequence[str]]) -> str:
+    return str(variables.get("stack_name") or _entry.stack_name_of(variables["group_names"], groups))
+
+
+def port_in(variables: t.Mapping[str, t.Any]) -> int:
+    return int(_entry.entry_of(variables.get("stack_public_url", DEFAULT_URL), variables.get("stack_listen", ""))["port"])
+
+
+def told(else_: t.Any, ask: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
+    """The answer, or the other one where a variable is wrong or cannot be told."""
+    try:
+        return ask(*arguments)
+    except (_entry.EntryError, AnsibleError, UndefinedError):
+        return else_
+
+
 def fleet(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], groups: t.Mapping[str, t.Sequence[str]]) -> dict[str, dict[str, t.Any]]:
-    """host -> {"name" (of its stack), "port" (of its entry), "machine"}. What is wrong with a host is told by itself; here it has no name, or the port 0."""
-    found = {}
-    for host in hosts:
-        theirs = hostvars[host]
-        try:
-            name = str(theirs.get("stack_name") or _entry.stack_name_of(theirs["group_names"], groups))
-        except _entry.EntryError:
-            name = ""
-        try:
-            port = _entry.entry_of(theirs.get("stack_public_url", DEFAULT_URL), theirs.get("stack_listen", ""))["port"]
-        except _entry.EntryError:
-            port = 0
-        found[host] = {"name": name, "port": port, "machine": machine_of(host, theirs)}
-    return found
+    """host -> {"name" (of its stack), "port" (of its entry), "machine"}.
+
+    What is wrong with a host is told by itself; here it has no name, the port 0, or is a machine of its own. So it is also with a variable that needs
+    C(hostvars), which there are none of where variables of another host are asked for.
+    """
+    return {
+        host: {
+            "name": told("", name_in, hostvars[host], groups),
+            "port": told(0, port_in, hostvars[host]),
+            "machine": told(host, machine_of, host, hostvars[host]),
+        }
+        for host in hosts
+    }
 
 
 def peers(every: t.Mapping[str, t.Mapping[str, t.Any]], me: str) -> list[dict[str, t.Any]]:
