@@ -821,13 +821,13 @@ class Play:
     TASKS = ("Register the administrator", "Bring the models of the administration to what is wanted")
 
     def __init__(self, folder: Path, stack: str, line: str, chat_models: list[dict[str, t.Any]]) -> None:
-        tasks = yaml.safe_load((ROOT / "playbooks/site.yml").read_text(encoding="utf-8"))[0]["tasks"]
+        tasks = yaml.safe_load((ROOT / "playbooks/site.yml").read_text(encoding="utf-8"))[-1]["tasks"]
         self.book = folder / "play.json"
         service = {"env": {"MODEL_PROTOCOL_0": "", "MODEL_OPENCOZE_ID_0": ""}, "chat_models": {"models": chat_models}}
         variables = {
             "ansible_python_interpreter": sys.executable,
             "stack_name": stack,
-            "stack_model": {"name": stack, "services": {"coze-server": service}},
+            "stack_model": {"name": stack, "services": {"coze-server": service}, "placement": {"coze-server": ["localhost"]}},
             "_stack_line": line,
             "__stack_plan": {"plan": {"coze-server": {"action": "none"}}},
             "verify_email": "verify@example.com",
