@@ -16,7 +16,7 @@ Groups = t.Mapping[str, t.Sequence[str]]
 def stacks(hosts: t.Sequence[str], hostvars: Hostvars, groups: Groups) -> dict[str, list[str]]:
     """stack -> its hosts, of those given."""
     try:
-        names = {host: str(hostvars[host].get("stack_name") or _entry.stack_name_of(hostvars[host]["group_names"], groups)) for host in hosts}
+        names = {host: _entry.stack_of(hostvars[host], groups) for host in hosts}
     except _entry.EntryError as exc:
         raise AnsibleFilterError(str(exc)) from exc
     return _fleet.by_stack(hosts, names)

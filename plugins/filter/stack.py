@@ -140,10 +140,6 @@ def machine_of(host: str, variables: t.Mapping[str, t.Any]) -> str:
     return "localhost" if local else str(variables.get("ansible_host", host))
 
 
-def name_in(variables: t.Mapping[str, t.Any], groups: t.Mapping[str, t.Sequence[str]]) -> str:
-    return str(variables.get("stack_name") or _entry.stack_name_of(variables["group_names"], groups))
-
-
 def port_in(variables: t.Mapping[str, t.Any]) -> int:
     return int(_entry.entry_of(variables.get("stack_public_url", DEFAULT_URL), variables.get("stack_listen", ""))["port"])
 
@@ -164,7 +160,7 @@ def fleet(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]
     """
     return {
         host: {
-            "name": told("", name_in, hostvars[host], groups),
+            "name": told("", _entry.stack_of, hostvars[host], groups),
             "port": told(0, port_in, hostvars[host]),
             "machine": told(host, machine_of, host, hostvars[host]),
         }

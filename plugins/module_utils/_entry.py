@@ -55,6 +55,11 @@ def stack_name_of(group_names: t.Sequence[str], groups: t.Mapping[str, t.Sequenc
     return candidates[0] if candidates else "coze"
 
 
+def stack_of(variables: t.Mapping[str, t.Any], groups: t.Mapping[str, t.Sequence[str]]) -> str:
+    """The stack of the host that has these variables: the name that it is given, else as ``stack_name_of`` finds it."""
+    return str(variables.get("stack_name") or stack_name_of(variables["group_names"], groups))
+
+
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

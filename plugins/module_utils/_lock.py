@@ -41,16 +41,22 @@ def holder_of(path: str) -> dict[str, t.Any] | None:
     return found if isinstance(found, dict) else {}
 
 
-def take(path: str, holder: Holder) -> dict[str, t.Any] | None:
-    """Take the lock; None, or who has it. A run that has it already keeps it. Raises OSError."""
+def take(path: str, holder: Holder, breaks: Holder | None = None) -> dict[str, t.Any] | None:
+    """Take the lock; None, or who has it. A run that has it already keeps it. Raises OSError.
+
+    ``breaks``: a holder whose lock does not count any more; an empty one stands for any.
+    """
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         found = holder_of(path)
-        if found is None:
-            return take(path, holder)  # let go in between
-        return None if same(found, holder) else found
+        if found is not None and same(found, holder):
+            return None
+        if found is not None and breaks is not None and (not breaks or same(breaks, found)):
+            os.unlink(path)
+            found = None
+        return take(path, holder) if found is None else found  # broken here, or let go in between
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         json.dump(dict(holder), stream)
     return None

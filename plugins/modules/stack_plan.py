@@ -311,13 +311,15 @@ def main() -> None:
     key = module.params["key"] or _host.env_values(model["root"], ["STACK_DIGEST_KEY"]).get("STACK_DIGEST_KEY", "")
     lock, locked = _lock.lock_file(model["name"]), None
     wanted = None if module.check_mode else module.params["lock"]
+
+    def fail(message: str) -> None:
+        if wanted:
+            _lock.release(lock, wanted)
+        module.fail_json(msg=message)
+
     if wanted:
         try:
-            locked = _lock.take(lock, wanted)
-            breaks = module.params["lock_break"]
-            if locked is not None and breaks is not None and (not breaks or _lock.same(breaks, locked)):
-                os.unlink(lock)
-                locked = _lock.take(lock, wanted)
+            locked = _lock.take(lock, wanted, module.params["lock_break"])
         except OSError as exc:
             module.fail_json(msg="the stack cannot be locked: %s" % exc)
     others: list[str] = []
@@ -325,9 +327,7 @@ def main() -> None:
     try:
         files = compare(model["root"].rstrip("/"), module.params, key)
     except (OSError, ValueError) as exc:
-        if wanted:
-            _lock.release(lock, wanted)
-        module.fail_json(msg=str(exc))
+        fail(str(exc))
     try:
         client = connect()
         containers = labels_by_name(client)
@@ -337,9 +337,7 @@ def main() -> None:
             seen = look_at(client, model, [service for service in services if needs_nothing(plan[service["name"]])])
     except EngineError as exc:
         if not module.check_mode:
-            if wanted:
-                _lock.release(lock, wanted)
-            module.fail_json(msg=str(exc))
+            fail(str(exc))
         plan = {service["name"]: plan_service(service, {}, None, None, ("none", []), "") for service in services}
     changed = not all(needs_nothing(entry) for entry in plan.values())
     if wanted and locked is None and not changed and not files.changed:

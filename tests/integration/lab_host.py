@@ -72,6 +72,13 @@ def finished(argv: list[str]) -> Run:
     return Run(argv[2:], done.returncode, done.stdout)
 
 
+def play_inventory(folder: Path, inventory: Mapping[str, Any], playbook: str, *arguments: str, **variables: Any) -> Run:
+    """A playbook against an inventory, which is written into the folder as it is: the order of stacks and hosts counts."""
+    path = folder / "hosts.yml"
+    path.write_text(yaml.safe_dump(dict(inventory), sort_keys=False), encoding="utf-8")
+    return finished(playbook_argv(path, playbook, *arguments, **variables))
+
+
 class LabHost:
     """One host container, reached over SSH as an operator would, and as root through the Engine of this machine."""
 

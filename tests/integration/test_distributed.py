@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, finished, make_source, playbook_argv, why_not
+from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, play_inventory, why_not
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
@@ -51,9 +51,7 @@ class Three:
         hosts = {name: {**host.connection(), **((of or {}) if name == "db" else {})} for name, host in self.hosts.items()}
         placed = {group: {"hosts": {host: {}}} for group, host in {**GROUPS, **(groups or {})}.items()}
         inventory = {"coze": {"children": {"prod": {"hosts": hosts, "vars": self.variables}}}, **placed}
-        path = self.folder / "hosts.yml"
-        path.write_text(yaml.safe_dump(inventory), encoding="utf-8")
-        return finished(playbook_argv(path, playbook, *arguments, **variables))
+        return play_inventory(self.folder, inventory, playbook, *arguments, **variables)
 
     def running(self) -> dict[str, set[str]]:
         return {name: {container.removeprefix("prod-") for container in host.started("prod")} for name, host in self.hosts.items()}

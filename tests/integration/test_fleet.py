@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, finished, make_source, playbook_argv, why_not
+from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, play_inventory, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -40,9 +39,7 @@ class Fleet:
             "stack_memory_min": "1g",
             "stack_run_dir": str(self.folder / "runs"),
         }
-        path = self.folder / "hosts.yml"
-        path.write_text(yaml.safe_dump({"coze": {"children": groups, "vars": common}}, sort_keys=False), encoding="utf-8")
-        return finished(playbook_argv(path, "site", *arguments, **variables))
+        return play_inventory(self.folder, {"coze": {"children": groups, "vars": common}}, "site", *arguments, **variables)
 
     def stacks(self) -> list[str]:
         """Those that have their two containers running."""

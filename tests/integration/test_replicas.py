@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, finished, make_source, playbook_argv, why_not
+from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, play_inventory, why_not
 from ansible_collections.cozeops.studio.tests.integration.test_server_double import Client
 from ansible_collections.cozeops.studio.tests.tools.steady_load import SteadyLoad
 
@@ -49,9 +48,7 @@ class Two:
         hosts = {name: host.connection() for name, host in self.hosts.items()}
         stack = {"twin": {"hosts": hosts, "vars": self.variables}}
         inventory = {"coze": {"children": stack}, "coze_server": {"hosts": {"ra": {}, "rb": {}}}, "coze_web": {"hosts": {"ra": {}}}}
-        path = self.folder / "hosts.yml"
-        path.write_text(yaml.safe_dump(inventory), encoding="utf-8")
-        return finished(playbook_argv(path, "site", *arguments, **variables))
+        return play_inventory(self.folder, inventory, "site", *arguments, **variables)
 
     def started(self) -> dict[str, dict[str, str]]:
         return {name: host.started("twin") for name, host in self.hosts.items()}

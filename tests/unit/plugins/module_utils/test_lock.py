@@ -32,6 +32,15 @@ def test_one_has_it_until_it_lets_go(tmp_path: Path) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
+def test_a_lock_is_broken_for_who_is_named_or_for_anybody(tmp_path: Path) -> None:
+    path = str(tmp_path / "coze.lock")
+    take(path, run(1))
+    assert take(path, run(2), run(3)) == run(1), "another one was meant"
+    assert take(path, run(2), run(1)) is None
+    assert take(path, run(3), {}) is None
+    assert holder_of(path) == run(3)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_a_file_that_cannot_be_read_is_somebodys(tmp_path: Path, content: str) -> None:
     path = tmp_path / "coze.lock"
