@@ -26,9 +26,11 @@ from ansible_collections.cozeops.studio.plugins.module_utils import (
     _definition,
     _embedding,
     _entry,
+    _external,
     _files,
     _placement,
     _preflight,
+    _published,
     _secrets,
     _settings,
     _stack_env,
@@ -71,12 +73,16 @@ SPEC: dict[str, t.Any] = {
     "secrets": {"type": "list", "elements": "dict", "default": []},
     "presets": {"type": "list", "elements": "dict", "default": []},
     "services": {"type": "list", "elements": "str", "default": []},
+    "external": {"type": "dict", "default": {}},
+    "external_kinds": {"type": "list", "elements": "dict", "default": []},
     "images": {"type": "dict", "default": {}},
     "image_prefix": {"type": "str", "default": ""},
     "image_source": {"type": "str", "default": "registry", "choices": ["registry", "present", "archive"]},
     "archive_dir": {"type": "str", "default": ""},
     "network": {"type": "str", "default": ""},
-    "network_kind": {"type": "str", "default": "auto", "choices": ["auto", "bridge", "overlay"]},
+    "network_kind": {"type": "str", "default": "auto", "choices": ["auto", "bridge", "overlay", "published"]},
+    "network_subnet": {"type": "str", "default": ""},
+    "addresses": {"type": "dict", "default": {}},
     "log_options": {"type": "dict", "default": {}},
     "entry": {"type": "dict", "required": True},
     "facts": {"type": "dict", "required": True},
@@ -107,6 +113,8 @@ class Resolved(t.NamedTuple):
     warnings: list[str]
     #: Secrets that the controller lacks, while a host of the stack may have them, and was not asked yet.
     lost: list[str]
+    #: kind of store -> the options of the operator's own.
+    stores: dict[str, _external.Options]
 
 
 class ActionModule(ActionBase):
@@ -128,7 +136,15 @@ class ActionModule(ActionBase):
         self.chat_models: list[dict[str, str]] = []
         try:
             return self._model()
-        except (EnvError, _placement.PlacementError, _definition.DefinitionError, _embedding.EmbeddingError, _files.FileError, _entry.EntryError) as exc:
+        except (
+            EnvError,
+            _placement.PlacementError,
+            _definition.DefinitionError,
+            _embedding.EmbeddingError,
+            _external.ExternalError,
+            _files.FileError,
+            _entry.EntryError,
+        ) as exc:
             raise AnsibleActionFail(str(exc)) from exc
 
     def _model(self) -> dict[str, t.Any]:
@@ -154,7 +170,7 @@ class ActionModule(ActionBase):
 
     def _resolved(self, resolved: Resolved, warnings: list[str]) -> dict[str, t.Any]:
         arguments = self.arguments
-        model, files, more = self._services(resolved.env, resolved.values)
+        model, files, more = self._services(resolved)
         warnings += [*resolved.warnings, *more]
         memory_min = _definition.size_in_bytes(arguments["memory_min"], "stack_memory_min") or 0
         if len(model["hosts"]) > 1:
@@ -176,6 +192,7 @@ class ActionModule(ActionBase):
         if problems and enforce:
             raise AnsibleActionFail("\n".join(problems))
         saved = self._save_secrets(resolved.decision, resolved.stored)
+        containers = _external.containers(model)
         files += self._stack_files(model, resolved.values, resolved.wanted)
         return {
             "changed": saved and enforce,
@@ -183,14 +200,15 @@ class ActionModule(ActionBase):
             "checks": _check.rows(checks),
             "model": model,
             "files": files,
-            "directories": _files.directories(model["services"].values(), files, arguments["name"]),
-            "exclusive": [spec["path"] for service in model["services"].values() for spec in service["trees"]],
+            "directories": _files.directories(containers, files, arguments["name"]),
+            "exclusive": [spec["path"] for service in containers for spec in service["trees"]],
             "images_due": images_due,
             "digest_key": resolved.values[DIGEST_KEY.key],
             "generated": resolved.decision.generated,
             "adopted": resolved.decision.adopted,
             "secrets": {secret.key: resolved.values[secret.key] for secret in resolved.wanted if not secret.in_env and secret is not DIGEST_KEY},
             "chat_models": self.chat_models,
+            "store_probes": self.store_probes,
             "embedding": _embedding.embedding_of(resolved.env, arguments["release"]) or {},
             "embedding_change": self._embedding_change(resolved.env),
             # A report has them as rows of its table.
@@ -205,7 +223,7 @@ class ActionModule(ActionBase):
         if not directory:
             cure = "Set stack_archive_dir to a bundle, or to a directory of image archives, on the controller."
             return [_check.fail("image", "images", "stack_image_source is archive, and stack_archive_dir is not set.", cure)], []
-        wanted = list(dict.fromkeys(service["image"] for service in model["services"].values()))
+        wanted = _external.images(model)
         reader = ReadOnce()
         try:
             places = choose(index(self._loader.path_dwim(directory), wanted, reader), wanted)
@@ -263,7 +281,17 @@ class ActionModule(ActionBase):
     def _environment(self) -> Resolved:
         """The stack's environment and its secrets. Raises AnsibleActionFail with everything that is wrong with either."""
         arguments = self.arguments
-        wanted = [DIGEST_KEY, *(_secrets.secret_of(spec) for spec in arguments["secrets"])]
+        stored = self._stored_secrets()
+        kinds = arguments["external_kinds"]
+        stores = _external.options(arguments["external"], kinds, arguments["release"], stored)
+        services = self._selected()
+        self.left_out = _external.left_out(stores, kinds, services)
+        if self.stack["exists"]:
+            # What is in the operator's own store was made with these secrets too.
+            paths = [entry["path"] for service in services if service["name"] in self.left_out for entry in service["data"]]
+            self.stack["data"].update({path: {"filled": True, "stamp": True} for path in paths})
+        not_made = {key for kind in kinds if set(kind["replaces"]) <= {*self.left_out} for key in kind.get("secrets", [])}
+        wanted = [DIGEST_KEY, *(_secrets.secret_of(spec) for spec in arguments["secrets"] if spec["key"] not in not_made)]
         env_src, text = self._env_text()
         given = override_strings(arguments["env"])
         embedding = _embedding.embedding_env(arguments["embedding"], arguments["release"]) if arguments["embedding"] else {}
@@ -272,13 +300,14 @@ class ActionModule(ActionBase):
             for key in embedding
             if given.get(key, embedding[key]) != embedding[key]
         ]
-        operator = {**embedding, **given}
-        stored = self._stored_secrets()
+        external = _external.environment(stores, kinds)
+        problems += _external.disagreements(external, {**given, **embedding})
+        operator = {**embedding, **given, **external}
         source = _stack_env.lenient(text, env_src, operator)
         sources = _secrets.Sources(operator, source.env, stored, arguments["host_secrets"])
         lost = [secret.key for secret in _secrets.missing(wanted, sources)]
         if lost and not arguments["host_secrets"] and self.stack["exists"]:
-            return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost)
+            return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost, {})
         decision = self._decide(wanted, sources)
         problems += [*decision.problems, *self._locked_changes(wanted, decision.values)]
         presets = _stack_env.preset_values(arguments["presets"], source.env, operator, arguments["release"])
@@ -299,11 +328,12 @@ class ActionModule(ActionBase):
             **dict.fromkeys(values, arguments["secrets_file"]),
             **dict.fromkeys(embedding, _embedding.VARIABLE),
             **dict.fromkeys(given, "stack_env"),
+            **dict.fromkeys(external, _external.VARIABLE),
         }
         # A secret that is the file's own has its line, although it is set by itself.
         lines = {key: line for key, line in source.lines.items() if key not in operator and result.env.get(key) == source.env.get(key)}
         places = {key: place for key, place in places.items() if key not in lines}
-        findings = _settings.check({**result.env, **self._fixed()}, arguments["release"], lines, env_src, places=places, unread=unread)
+        findings = _settings.check({**result.env, **self._fixed()}, arguments["release"], lines, env_src, self.left_out, places, unread)
         # Of two sentences about a key, the one with its line is kept.
         located = {finding.key for finding in findings if finding.fatal and finding.line}
         problems = [problem for problem in problems if problem.partition(":")[0] not in located]
@@ -312,7 +342,8 @@ class ActionModule(ActionBase):
         if problems:
             raise AnsibleActionFail("\n".join(problems))
         doubts = [str(finding) for finding in findings if not finding.fatal]
-        return Resolved(result.env, values, wanted, decision, stored, [*result.warnings, *doubts, *self._replaced(source, env_src, presets)], [])
+        warnings = [*result.warnings, *doubts, *self._replaced(source, env_src, presets)]
+        return Resolved(result.env, values, wanted, decision, stored, warnings, [], stores)
 
     def _fixed(self) -> dict[str, str]:
         """Settings that the definitions of services that take the whole environment do not leave to it."""
@@ -402,16 +433,27 @@ class ActionModule(ActionBase):
 
     # -- the model
 
-    def _services(self, env: dict[str, str], values: dict[str, str]) -> tuple[dict[str, t.Any], list[dict[str, t.Any]], list[str]]:
-        arguments = self.arguments
-        key = values[DIGEST_KEY.key]
-        selected = []
-        for role, definitions in arguments["definitions"].items():
-            for service in _definition.select(definitions, arguments["release"], None):
-                selected.append({**service, "role": role})
+    def _selected(self) -> list[_definition.Service]:
+        """All services of the release, in order."""
+        release = self.arguments["release"]
+        return [
+            {**service, "role": role}
+            for role, definitions in self.arguments["definitions"].items()
+            for service in _definition.select(definitions, release, None)
+        ]
+
+    def _services(self, resolved: Resolved) -> tuple[dict[str, t.Any], list[dict[str, t.Any]], list[str]]:
+        arguments, self.env = self.arguments, resolved.env
+        env = self.env
+        key = resolved.values[DIGEST_KEY.key]
+        selected = self._selected()
         _definition.select([{"name": service["name"]} for service in selected], arguments["release"], arguments["services"])
         _definition.check_order(selected)
-        wanted = [service for service in selected if not arguments["services"] or service["name"] in arguments["services"]]
+        theirs = [name for name in arguments["services"] if name in self.left_out]
+        if theirs:
+            raise AnsibleActionFail("stack_services: %s is not deployed, as stack_external has stores of yours. Take it away." % " and ".join(theirs))
+        wanted = [service for service in selected if service["name"] in (arguments["services"] or [each["name"] for each in selected])]
+        wanted = [service for service in wanted if service["name"] not in self.left_out]
         roles = {service["name"]: service["role"] for service in selected}
         placement = _placement.place(
             arguments["name"],
@@ -421,7 +463,8 @@ class ActionModule(ActionBase):
             roles,
             [service["name"] for service in wanted if service["replicas"]],
         )
-        wanted = [service for service in wanted if arguments["host"] in placement[service["name"]]]
+        everywhere = wanted
+        wanted = [service for service in everywhere if arguments["host"] in placement[service["name"]]]
         for service in wanted:
             others = [host for host in placement[service["name"]] if host != arguments["host"]]
             service["aliases"] = [*service["aliases"], *(_placement.replica_alias(service["name"], host) for host in others)]
@@ -436,6 +479,7 @@ class ActionModule(ActionBase):
             "image_source": arguments["image_source"],
             "network": arguments["network"] or (arguments["name"] + ("-overlay" if kind == "overlay" else "")),
             "network_kind": kind,
+            "network_subnet": arguments["network_subnet"],
             "host": arguments["host"],
             "hosts": hosts,
             "placement": placement,
@@ -443,12 +487,15 @@ class ActionModule(ActionBase):
             "entry": arguments["entry"],
             "services": {},
         }
+        self.upstreams = self._publish(model, everywhere, wanted) if kind == "published" and len(hosts) > 1 else {}
+        model["external"] = self._external_stores(resolved.stores, selected, placement)
         hidden = {name for name, value in mask(env).items() if value == MASK and env[name]}
         files: list[dict[str, t.Any]] = []
         problems: list[str] = []
         model["services"] = {service["name"]: service for service in wanted}
         warnings = _preflight.fit_ulimits(model, arguments["facts"])
-        for service in wanted:
+        clients = [store["client"] for store in model["external"].values() if store["client"]]
+        for service in [*wanted, *clients]:
             own = _definition.environment(service, env, expand_value)
             problems += _stack_env.literal_problems(own, "service %s" % service["name"])
             secret_names = {name for name, value in mask({**env, **own}).items() if value == MASK} | hidden
@@ -459,7 +506,53 @@ class ActionModule(ActionBase):
                 problems += [str(problem) for problem in exc.problems]
         if problems:
             raise AnsibleActionFail("\n".join(problems), result={"warnings": warnings})
+        for store in model["external"].values():
+            # A container of it stands in for one of those that use the store, to ask from their network.
+            store["image"] = model["services"][store["users"][0]]["image"]
         return model, files, warnings
+
+    def _publish(self, model: dict[str, t.Any], everywhere: t.Sequence[_definition.Service], here: t.Sequence[_definition.Service]) -> dict[str, t.Any]:
+        """Have the services on this host reach those on others by published ports; what C(_published.upstreams) finds."""
+        host, placement, addresses = model["host"], model["placement"], self.arguments["addresses"]
+        own = addresses.get(host, "").strip("[]")
+        ports = _published.ports(host, everywhere, placement)
+        model["addresses"] = {name: addresses.get(name, "") for name in model["hosts"]}
+        model["published"] = [port._asdict() for port in ports]
+        for service in here:
+            mine = [port for port in ports if port.service == service["name"]]
+            entries = [{"address": own, "port": port.port, "container_port": port.container_port, "variable": _published.VARIABLE} for port in mine]
+            service["ports"] = [*service["ports"], *entries]
+            service["extra_hosts"] = {**_published.hosts_entries(service, host, everywhere, placement, addresses), **service["extra_hosts"]}
+        return _published.upstreams(everywhere, placement, host, addresses)
+
+    def _external_stores(
+        self, stores: t.Mapping[str, _external.Options], selected: t.Sequence[_definition.Service], placement: t.Mapping[str, t.Sequence[str]]
+    ) -> dict[str, dict[str, t.Any]]:
+        """The model's part on stores that are not the stack's: those that services on this host use. It has no secret of theirs."""
+        host, found = self.arguments["host"], {}
+        places = _external.places(stores, self.arguments["external_kinds"])
+        self.store_probes = []
+        for kind in self.arguments["external_kinds"]:
+            users = [name for name in _external.consumers(kind, self.left_out, selected) if name in placement] if kind["kind"] in stores else []
+            if kind.get("alone") and any(len(placement[name]) > 1 for name in users):
+                raise AnsibleActionFail("stack_external.%s: it serves one server only, and there are several: leave one host in the group." % kind["kind"])
+            if not any(host in placement[name] for name in users):
+                continue
+            options = stores[kind["kind"]]
+            replaced = [service for service in selected if self.left_out.get(service["name"]) == kind["kind"]]
+            # The init jobs run once, where the first one that uses the store is.
+            first = placement[users[0]][0]
+            jobs = [service for service in replaced if service["init"]] if first == host and "client" in kind else []
+            found[kind["kind"]] = {
+                "replaces": [service["name"] for service in replaced],
+                "place": places[kind["kind"]],
+                "users": [name for name in users if host in placement[name]],
+                "first": first,
+                "at": {name: template.format_map(_external.fields(options, kind)) for name, template in kind.get("at", {}).items()},
+                "client": _external.client(kind, jobs[0]) if jobs else None,
+            }
+            self.store_probes.append({**options, "kind": kind["kind"], "place": places[kind["kind"]], "probe": kind["probe"]})
+        return found
 
     def _resolve(
         self,
@@ -530,7 +623,8 @@ class ActionModule(ActionBase):
         with open(path, encoding="utf-8") as handle:
             text = handle.read()
         # Jinja drops the last line's end.
-        return str(self._templar.template(trust_as_template(text))).rstrip("\n") + "\n"
+        templar = self._templar.copy_with_new_env(available_variables={**self.task_vars, "stack_environment": self.env, "stack_upstreams": self.upstreams})
+        return str(templar.template(trust_as_template(text))).rstrip("\n") + "\n"
 
     def _collection_version(self) -> str:
         for name, read in (("MANIFEST.json", lambda document: document["collection_info"]["version"]), ("galaxy.yml", lambda document: document["version"])):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleError, AnsibleFilterError
-from ansible_collections.cozeops.studio.plugins.module_utils import _container, _entry, _plan_report, _registry, _steps
+from ansible_collections.cozeops.studio.plugins.module_utils import _container, _entry, _external, _plan_report, _published, _registry, _steps
 from jinja2.exceptions import UndefinedError
 
 #: As in the defaults of role stack, for a host whose defaults are not loaded.
@@ -95,6 +95,11 @@ def plan_report(
     return _plan_report.report(planned["plan"], planned["strangers"], around)._asdict()
 
 
+def entry_ports(model: t.Mapping[str, t.Any]) -> list[int]:
+    """Ports by which people use the stack on its host, the entry's first; none where other services run alone."""
+    return [port["port"] for service in model["services"].values() for port in service["ports"] if port.get("variable") != _published.VARIABLE]
+
+
 def bracketed(address: str) -> str:
     """The address as it stands before a colon and a port."""
     return "[%s]" % address if ":" in address else address
@@ -138,6 +143,17 @@ def machine_of(host: str, variables: t.Mapping[str, t.Any]) -> str:
     """What tells whether two inventory names are one machine: the address that Ansible connects to, or the local one."""
     local = variables.get("ansible_connection") in ("local", "ansible.builtin.local")
     return "localhost" if local else str(variables.get("ansible_host", host))
+
+
+def private_address(variables: t.Mapping[str, t.Any]) -> str:
+    """By what the other hosts of its stack reach a host: what is set, else the address that Ansible connects to, if it is one."""
+    address = str(variables.get("ansible_host", ""))
+    return str(variables.get("stack_private_address") or (address if _published.address_of(address) else ""))
+
+
+def private_addresses(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
+    """host -> by what the other hosts of its stack reach it, "" for nothing that can be told."""
+    return {host: told("", private_address, hostvars[host]) for host in hosts}
 
 
 def port_in(variables: t.Mapping[str, t.Any]) -> int:
@@ -205,13 +221,29 @@ def facts_elsewhere(hosts: t.Sequence[str], hostvars: t.Mapping[str, t.Mapping[s
         if host != me and "__stack_info" in hostvars[host]:
             info = hostvars[host]["__stack_info"]
             if "stack" in info:
-                found[host] = {key: info[key] for key in ("stack", "containers", "engine", "cpu")}
+                found[host] = {key: info[key] for key in ("stack", "containers", "engine", "cpu", "addresses", "network", "networks")}
     return found
+
+
+def published_hint(parts: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
+    """What hosts publish for other hosts of their stack, and for which. ``parts``: host -> its variables."""
+    lines = []
+    for part in parts.values():
+        model = part["stack_model"]
+        for port in model.get("published", []):
+            others = ", ".join("%s (%s)" % (host, model["addresses"][host]) for host in port["for_hosts"])
+            lines.append("  %s %s on %s for %s" % (port["service"], port["port"], model["addresses"][model["host"]], others))
+    return ["Published for hosts of the stack, and for nobody else to reach (docs/distributed.md has the rules for a firewall):", *lines] if lines else []
+
+
+def store_places(stores: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[str]:
+    """The operator's own stores of a model, each with where it is."""
+    return ["%s (%s)" % (kind, store["place"]) for kind, store in stores.items()]
 
 
 def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -> list[str]:
     """Images of the model that the Engine does not have, each once."""
-    return _container.missing_images([service["image"] for service in model["services"].values()], images)
+    return _container.missing_images(_external.images(model), images)
 
 
 class FilterModule:
@@ -219,6 +251,7 @@ class FilterModule:
         return {
             "container_options": container_options,
             "entry_of": entry_of,
+            "entry_ports": entry_ports,
             "facts_elsewhere": facts_elsewhere,
             "first_of_machine": first_of_machine,
             "fleet": fleet,
@@ -228,9 +261,13 @@ class FilterModule:
             "placement_groups": placement_groups,
             "plan_lines": plan_lines,
             "plan_report": plan_report,
+            "private_addresses": private_addresses,
             "probes": probes,
+            "published_hint": published_hint,
             "registry_of": registry_of,
             "stack_hosts": stack_hosts,
+            "stack_images": _external.images,
             "stack_name_of": stack_name_of,
+            "store_places": store_places,
             "way_in": way_in,
         }

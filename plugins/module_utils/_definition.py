@@ -40,6 +40,7 @@ FIELDS: dict[str, t.Any] = {
     "tmpfs": {},
     "ports": [],
     "aliases": [],
+    "offers": [],
     "depends_on": {},
     "replicas": False,
     "front": None,

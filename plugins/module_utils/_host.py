@@ -71,6 +71,17 @@ def socket_owners(inodes: t.Collection[str]) -> dict[str, tuple[int, str]]:
     return owners
 
 
+def addresses(fib_trie: str, if_inet6: str) -> list[str]:
+    """Addresses of the host, by /proc/net/fib_trie and /proc/net/if_inet6; without loopback and link-local ones."""
+    found = []
+    lines = fib_trie.splitlines()
+    for line, below in zip(lines, lines[1:]):
+        if "/32 host LOCAL" in below:
+            found.append(ipaddress.ip_address(line.split()[-1]))
+    found += [ipaddress.ip_address(bytes.fromhex(line.split()[0])) for line in if_inet6.splitlines() if line.strip()]
+    return [str(each) for each in dict.fromkeys(found) if not each.is_loopback and not each.is_link_local]
+
+
 def listeners() -> list[dict[str, t.Any]]:
     """[{"address", "port", "pid", "process"}] of the host's listening TCP sockets."""
     sockets = [entry for name in ("tcp", "tcp6") for entry in listening(read("/proc/net/" + name))]

@@ -17,6 +17,7 @@ import socket
 import ssl
 import time
 import typing as t
+from urllib.parse import urlsplit
 
 Connect = t.Callable[[str, int], socket.socket]
 
@@ -27,6 +28,12 @@ class Target(t.NamedTuple):
     scheme: str
     host: str
     port: int
+
+
+def target_of_url(url: str) -> Target:
+    """The URL's place; without a port, the scheme's own."""
+    parts = urlsplit(url)
+    return Target(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
 
 
 class Answer(t.NamedTuple):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SQL through the mysql client inside MySQL's own container, over TCP, with the password from that container's environment."""
+"""SQL through the mysql client inside MySQL's own container, or one beside it, over TCP, with the password from that container's environment."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ ADVICE = {
     1205: "another session holds a lock: look at SHOW PROCESSLIST, and run again",
     1242: f"another session has held the lock {LOCK} for {LOCK_WAIT} seconds: a schema job is still at work in the container. "
     "Wait for it (SHOW PROCESSLIST), and run again",
-    2002: "MySQL does not listen on 127.0.0.1:3306 in its container (yet): wait until it is ready",
-    2003: "MySQL does not listen on 127.0.0.1:3306 in its container (yet): wait until it is ready",
+    2002: "MySQL does not listen there (yet): wait until it is ready",
+    2003: "MySQL does not listen there (yet): wait until it is ready",
     2013: "MySQL closed the connection: look at the container's log (out of memory, restarted?)",
 }
 #: Codes that say that MySQL is still on its way up.
@@ -46,9 +46,14 @@ client=$(command -v mysql || command -v mariadb) || { echo 'neither mysql nor ma
 user=%(user)s
 if [ -z "${%(password)s+set}" ]; then echo 'the container has no variable %(password)s' >&2; exit 99; fi
 MYSQL_PWD=$%(password)s; export MYSQL_PWD
-printf '%%s\\n' "$input" | "$client" --no-defaults --protocol=tcp --host=127.0.0.1 --user="$user" --default-character-set=utf8mb4 \\
-  --batch --raw --skip-column-names --unbuffered --database="$3"
+database=$3
+shift 3
+printf '%%s\\n' "$input" | "$client" --no-defaults --protocol=tcp "$@" --user="$user" --default-character-set=utf8mb4 \\
+  --batch --raw --skip-column-names --unbuffered --database="$database"
 """
+#: What the client is told where the server's driver is told the key.
+TLS = {"false": "PREFERRED", "preferred": "PREFERRED", "skip-verify": "REQUIRED", "true": "VERIFY_IDENTITY"}
+AUTHORITIES = "/etc/pki/tls/certs/ca-bundle.crt"
 _ERROR = re.compile(r"^ERROR (\d+)(?: \((\w+)\))?(?: at line \d+)?[^:]*: (.*)$", re.MULTILINE)
 
 
@@ -74,10 +79,18 @@ class Session(t.NamedTuple):
     user_env: str  # "": root
     password_env: str
     silence: int
+    #: Where MySQL is, as options of the client.
+    place: tuple[str, ...] = ("--host=127.0.0.1",)
 
     def command(self, size: int) -> list[str]:
         user = f"${self.user_env}" if self.user_env else "root"
-        return ["sh", "-c", _SCRIPT % {"user": user, "password": self.password_env}, "sh", str(size), END, self.database]
+        return ["sh", "-c", _SCRIPT % {"user": user, "password": self.password_env}, "sh", str(size), END, self.database, *self.place]
+
+
+def place(host: str, port: int, tls: str) -> tuple[str, ...]:
+    """Options of the client for a MySQL elsewhere. C(tls) is one of TLS. The authorities that the client's image trusts are where its distribution has them."""
+    authority = ("--ssl-ca=" + AUTHORITIES,) if tls == "true" else ()
+    return ("--host=" + host, "--port=%d" % port, "--ssl-mode=" + TLS[tls], *authority)
 
 
 def error_of(finished: Finished) -> MysqlError | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cozeops.studio.plugins.module_utils import _placement, _swarm
+from ansible_collections.cozeops.studio.plugins.module_utils import _external, _placement, _published, _swarm
 from ansible_collections.cozeops.studio.plugins.module_utils._check import FAIL, WARN, Check, fail, ok, sentences, warn
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name, missing_images
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import MIN_API, api_tuple
@@ -25,6 +25,10 @@ def overlaps(one: str, other: str) -> bool:
     return one == other or one in wild or other in wild
 
 
+def meets(port: t.Mapping[str, t.Any], others: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    return any(other["port"] == port["port"] and overlaps(other["address"], port["address"]) for other in others)
+
+
 def free_port(taken: t.Collection[int], wanted: int) -> int:
     return next(port for port in [*range(wanted + 10, 65536), *range(1024, 65536)] if port not in taken)
 
@@ -32,24 +36,22 @@ def free_port(taken: t.Collection[int], wanted: int) -> int:
 def holder(port: t.Mapping[str, t.Any], facts: Facts) -> str | None:
     """Who has the port, in words; None if nobody has. A container is named rather than Docker's proxy for it."""
     for container in facts["containers"]:
-        if container["state"] in ("running", "paused") and any(
-            have["port"] == port["port"] and overlaps(have["address"], port["address"]) for have in container["ports"]
-        ):
+        if container["state"] in ("running", "paused") and meets(port, container["ports"]):
             return "container " + container["name"]
     for listener in facts["listeners"]:
-        if listener["port"] == port["port"] and overlaps(listener["address"], port["address"]):
+        if meets(port, [listener]):
             return "%s (pid %s)" % (listener["process"] or "a process", listener["pid"] or "unknown")
     return None
 
 
 def port_checks(model: Model, facts: Facts) -> Checks:
-    taken = {listener["port"] for listener in facts["listeners"]} | {port for other in facts["neighbours"] for port in other["ports"]}
+    taken = {listener["port"] for listener in facts["listeners"]} | {port["port"] for other in facts["neighbours"] for port in other["ports"]}
     own = {"container " + container_name(model["name"], name) for name in model["services"]}
     for name, service in model["services"].items():
         for port in service["ports"]:
             who = holder(port, facts)
             if who is None:
-                who = next(("stack %s (in %s)" % (other["name"], other["root"]) for other in facts["neighbours"] if port["port"] in other["ports"]), None)
+                who = next(("stack %s (in %s)" % (other["name"], other["root"]) for other in facts["neighbours"] if meets(port, other["ports"])), None)
             row = "port %s of %s" % (port["port"], name)
             if who is not None and who not in own:
                 yield fail(
@@ -81,7 +83,7 @@ def engine_check(facts: Facts, managed: bool) -> Check:
 
 
 def lacking_images(model: Model, facts: Facts) -> list[str]:
-    return missing_images([service["image"] for service in model["services"].values()], facts["images"])
+    return missing_images(_external.images(model), facts["images"])
 
 
 def image_checks(model: Model, facts: Facts) -> Checks:
@@ -184,15 +186,33 @@ def stack_checks(model: Model, facts: Facts, elsewhere: t.Mapping[str, Facts]) -
         cure = "Put it into a group such as coze_milvus, give it a stack_name of its own, or take it out of the stack."
         found.append(fail(area, row, "no service of the stack %s is to run on %s." % (model["name"], ", ".join(idle)), cure))
     if model["network_kind"] == "bridge" and len(model["hosts"]) > 1:
-        found.append(fail(area, row, "stack_network is bridge, which does not reach from %s." % " to ".join(model["hosts"]), "Set it to overlay."))
+        found.append(fail(area, row, "stack_network is bridge, which does not reach from %s." % " to ".join(model["hosts"]), "Set it to overlay, or to published."))
+    if model["network_kind"] == "published":
+        local = {host: one["addresses"] for host, one in every.items()}
+        found += [fail(area, row, sentence, "") for sentence in _published.problems(model["hosts"], model.get("addresses", {}), local)]
     used = {host: one for host, one in every.items() if host in model["hosts"]}
     if model["network_kind"] == "overlay":
         swarms = {host: one["engine"]["swarm"] for host, one in used.items() if one["engine"]["reachable"]}
         found += [fail(area, row, sentence, "") for sentence in _swarm.problems(model["hosts"], swarms)]
+        if not any(model["network"] in one["networks"] for one in used.values()):
+            found += overlay_range(model, {host: one["network"] for host, one in used.items()})
     found += alike(area, "processors", {host: one["cpu"]["machine"] for host, one in used.items()}, "An image may not run on all of them.")
     versions = {host: ".".join(one["engine"]["version"].split(".")[:2]) for host, one in used.items() if one["engine"]["reachable"]}
     found += alike(area, "Engine versions", versions, "They can work together; keep them near each other.")
     return found or [ok(area, row, ", ".join(model["hosts"]))]
+
+
+def overlay_range(model: Model, networks: t.Mapping[str, Facts]) -> Checks:
+    """Whether the addresses of the overlay that is to be made are others' on one of the hosts."""
+    chosen = model["network_subnet"]
+    crossed = _swarm.crossed(chosen or _swarm.FIRST_NETWORKS, networks)
+    if crossed:
+        yield (fail if chosen else warn)(
+            "network",
+            "the overlay",
+            "%s, and hosts have routes there: %s" % ("stack_network_subnet is %s" % chosen if chosen else "a Swarm takes networks from 10.0.1.0/24 on", "; ".join(crossed)),
+            "What they lead to could not be reached from containers: set stack_network_subnet to a range that nothing else uses.",
+        )
 
 
 def alike(area: str, row: str, values: t.Mapping[str, str], harm: str) -> list[Check]:

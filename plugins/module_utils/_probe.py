@@ -197,9 +197,9 @@ def probe_mysql(port: int, timeout: float) -> Outcome:
     https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
     """
     with socket.create_connection((LOOPBACK, port), timeout) as sock:
-        header = _receive(sock, 4)
+        header = receive(sock, 4)
         size = int.from_bytes(header[:3], "little")
-        payload = _receive(sock, size) if 0 < size < 65536 else b""
+        payload = receive(sock, size) if 0 < size < 65536 else b""
     if not payload:
         return Outcome(False, f"mysql: no greeting on {port}")
     if payload[0] == 10:
@@ -216,26 +216,28 @@ def probe_redis(port: int, timeout: float, password_env: str, env: EnvLookup) ->
     """Redis takes the password (if there is one) and answers PING."""
     password = env(password_env) if password_env else ""
     with socket.create_connection((LOOPBACK, port), timeout) as sock:
-        if password:
-            answer = _redis_call(sock, b"AUTH", password.encode())
-            if answer != "+OK":
-                return _redis_refusal(answer, password_env)
-        answer = _redis_call(sock, b"PING")
-    if answer == "+PONG":
-        return READY
-    return _redis_refusal(answer, password_env)
+        return redis_answers(sock, password, password_env or "no password_env")
 
 
-def _redis_call(sock: socket.socket, *words: bytes) -> str:
+def redis_answers(sock: socket.socket, password: str, key: str) -> Outcome:
+    """Log in on a connection, if there is a password, and PING. ``key`` is where the password is from, for messages."""
+    if password:
+        answer = redis_call(sock, b"AUTH", password.encode())
+        if answer != "+OK":
+            return _redis_refusal(answer, key)
+    answer = redis_call(sock, b"PING")
+    return READY if answer == "+PONG" else _redis_refusal(answer, key)
+
+
+def redis_call(sock: socket.socket, *words: bytes) -> str:
     sock.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
     line = b""
     while not line.endswith(b"\r\n") and len(line) < 1024:
-        line += _receive(sock, 1)
+        line += receive(sock, 1)
     return line.decode("utf-8", "replace").strip()
 
 
-def _redis_refusal(answer: str, password_env: str) -> Outcome:
-    key = password_env or "no password_env"
+def _redis_refusal(answer: str, key: str) -> Outcome:
     if answer.startswith(("-WRONGPASS", "-ERR invalid password")):
         return Outcome(False, f"redis: WRONGPASS: the password in {key} is not accepted", final=True)
     if answer.startswith("-NOAUTH"):
@@ -251,7 +253,7 @@ def probe_http2(port: int, timeout: float) -> Outcome:
     """An HTTP/2 server (every gRPC server is one) answers our SETTINGS with its own, as RFC 9113, section 3.4 wants."""
     with socket.create_connection((LOOPBACK, port), timeout) as sock:
         sock.sendall(HTTP2_PREFACE + HTTP2_EMPTY_SETTINGS)
-        header = _receive(sock, 9)
+        header = receive(sock, 9)
     if header[:5] == b"HTTP/":
         return Outcome(False, f"http2: what answers on {port} speaks HTTP/1")
     if header[3] == HTTP2_SETTINGS and int.from_bytes(header[5:9], "big") == 0:
@@ -315,7 +317,7 @@ def probe_exec(step: Mapping[str, Any], timeout: float, run: Runner) -> Outcome:
     return READY
 
 
-def _receive(sock: socket.socket, size: int) -> bytes:
+def receive(sock: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         chunk = sock.recv(size - len(data))

@@ -106,13 +106,20 @@ def blocked(rounds: t.Sequence[Step], model: Model, ready: Ready) -> dict[str, s
     for step in rounds:
         for name in own([step], model):
             before = [host for host in step.get("after", []) if name not in ready.get(host, ())]
-            lacking = [other for other in model["services"][name]["depends_on"] if other in model["placement"] and other not in everywhere]
-            those = ", ".join("%s (on %s)" % (other, ", ".join(model["placement"][other])) for other in lacking)
+            places = where(model)
+            lacking = [other for other in model["services"][name]["depends_on"] if other in places and other not in everywhere]
+            those = ", ".join("%s (%s)" % (other, places[other]) for other in lacking)
             if lacking:
                 found[name] = "%s was not touched: it needs %s, not proved ready in this run." % (name, those)
             elif before:
                 found[name] = "%s was not touched: the one on %s comes first, and was not proved ready in this run." % (name, ", ".join(before))
     return found
+
+
+def where(model: Model) -> dict[str, str]:
+    """service -> where it is, in words: the stack's own, and those that stores of the operator's stand for."""
+    theirs = {name: "yours, %s" % store["place"] for store in model.get("external", {}).values() for name in store["replaces"]}
+    return {**{name: "on %s" % ", ".join(hosts) for name, hosts in model["placement"].items()}, **theirs}
 
 
 def turn(step: Step, model: Model, ready: Ready, held: t.Collection[str]) -> dict[str, list[str]]:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cozeops.studio.plugins.module_utils import _routes
+
 Facts = t.Mapping[str, t.Any]
+
+#: Where a Swarm takes its networks from, in order, if nothing else was said when it was begun: 10.0.1.0/24 is the first.
+FIRST_NETWORKS = "10.0.0.0/16"
 
 #: More make Raft slow, says Docker's manual. Every host of a stack has to be one, as a mere worker knows of a network only while it has a container in it.
 MANAGERS = 7
@@ -60,6 +65,16 @@ def problems(hosts: t.Sequence[str], swarms: t.Mapping[str, Facts]) -> list[str]
         for host in active
         if not swarms[host]["manager"]
     ]
+    return found
+
+
+def crossed(subnet: str, networks: t.Mapping[str, Facts]) -> list[str]:
+    """host and route, in words, wherever a route leads into the subnet. ``networks``: host -> what stack_info says of its networks."""
+    wanted = _routes.ipv4([subnet])
+    found = []
+    for host, facts in networks.items():
+        foreign = _routes.foreign((_routes.Route(**route) for route in facts["routes"]), _routes.ipv4(one for group in facts["subnets"].values() for one in group))
+        found += ["%s to %s via %s" % (host, route.subnet, route.interface) for each in wanted for route in _routes.crossing(each, foreign)]
     return found
 
 

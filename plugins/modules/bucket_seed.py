@@ -50,6 +50,9 @@ options:
     description: The port on which MinIO's API listens in the container.
     type: int
     default: 9000
+  url:
+    description: Where the storage is, as the container reaches it. Without it MinIO is in the container itself.
+    type: str
 extends_documentation_fragment:
   - cozeops.studio.init_job
 notes:
@@ -137,12 +140,14 @@ LOGIN_FAILED = 95
 # The keys go through a pipe from a builtin of the shell: in an argument they would show in the host's process list.
 SCRIPT = """
 read -r go || exit 97
+url=$1
+shift
 umask 077
 MC_CONFIG_DIR=${TMPDIR:-/tmp}/.cozeops-mc-$$; export MC_CONFIG_DIR
 mkdir "$MC_CONFIG_DIR" || exit 96
 trap 'rm -rf "$MC_CONFIG_DIR"' EXIT
 if [ -z "${%(user)s+set}" ] || [ -z "${%(password)s+set}" ]; then echo 'the container lacks %(user)s or %(password)s in its environment' >&2; exit 95; fi
-printf '%%s\\n%%s\\n' "$%(user)s" "$%(password)s" | mc alias set local http://127.0.0.1:%(port)d > "$MC_CONFIG_DIR/login" 2>&1 \\
+printf '%%s\\n%%s\\n' "$%(user)s" "$%(password)s" | mc alias set local "$url" > "$MC_CONFIG_DIR/login" 2>&1 \\
   || { cat "$MC_CONFIG_DIR/login" >&2; exit 95; }
 mc --json "$@"
 """
@@ -154,10 +159,11 @@ class Minio(t.NamedTuple):
     store: Store
     script: str
     bucket: str
+    url: str
 
     def mc(self, *arguments: str) -> Finished:
         """Run mc, logged in as ``local``. Raises NotYet if MinIO does not answer, JobError if it refuses the keys."""
-        finished = run(self.store.client, self.store.name, ["sh", "-c", self.script, "sh", *arguments], b"go\n")
+        finished = run(self.store.client, self.store.name, ["sh", "-c", self.script, "sh", self.url, *arguments], b"go\n")
         if finished.code == LOGIN_FAILED:
             message = f"container {self.store.name}: mc cannot log in: {finished.err.strip()}"
             raise NotYet(message + ". Is MinIO ready?") if "refused" in finished.err else JobError(message)
@@ -223,8 +229,8 @@ def list_objects(minio: Minio, prefixes: t.Iterable[str]) -> dict[str, Object] |
 def job(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     store = find_store(params["container"])
-    names = {"user": env_name("user_env", params["user_env"]), "password": env_name("password_env", params["password_env"]), "port": params["port"]}
-    minio = Minio(store, SCRIPT % names, params["bucket"])
+    names = {"user": env_name("user_env", params["user_env"]), "password": env_name("password_env", params["password_env"])}
+    minio = Minio(store, SCRIPT % names, params["bucket"], params["url"] or f"http://127.0.0.1:{params['port']}")
     files = read_trees(module, store)
     prefixes = list(dict.fromkeys(clean_prefix(tree["prefix"]) for tree in params["trees"]))
     objects = list_objects(minio, prefixes or [NOWHERE])
@@ -278,6 +284,7 @@ def main() -> None:
             "user_env": {"type": "str", "default": "MINIO_ROOT_USER"},
             "password_env": {"type": "str", "default": "MINIO_ROOT_PASSWORD", "no_log": False},
             "port": {"type": "int", "default": 9000},
+            "url": {"type": "str"},
         },
         supports_check_mode=True,
     )

@@ -48,6 +48,20 @@ options:
     description: Name of the container's environment variable that holds the user's password.
     type: str
     default: MYSQL_ROOT_PASSWORD
+  host:
+    description: Where MySQL is, as the container reaches it. Without it MySQL is in the container itself.
+    type: str
+  port:
+    description: Its port, with O(host).
+    type: int
+    default: 3306
+  tls:
+    description: >-
+      As in the server's own setting, with O(host). V(true) needs a certificate that the container's image trusts; V(skip-verify) takes any. V(false) and
+      V(preferred) use TLS where MySQL offers it.
+    type: str
+    choices: ['false', preferred, skip-verify, 'true']
+    default: 'false'
   silence:
     description: Seconds without any progress after which to give up. A statement on a large table may take long.
     type: int
@@ -129,7 +143,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._init_job import (
     read_ledger,
     record,
 )
-from ansible_collections.cozeops.studio.plugins.module_utils._mysql import NOT_UP, MysqlError, Session, read_tables, run_steps
+from ansible_collections.cozeops.studio.plugins.module_utils._mysql import NOT_UP, TLS, MysqlError, Session, place, read_tables, run_steps
 from ansible_collections.cozeops.studio.plugins.module_utils._schema import (
     Plan,
     SchemaError,
@@ -175,7 +189,8 @@ def connect_to(module: AnsibleModule, store: Store) -> Session:
     params = module.params
     user_env = env_name("user_env", params["user_env"]) if params["user_env"] else ""
     database = params["database"] or store.env.get("MYSQL_DATABASE") or UPSTREAM_DATABASE
-    return Session(store.client, store.name, database, user_env, env_name("password_env", params["password_env"]), params["silence"])
+    session = Session(store.client, store.name, database, user_env, env_name("password_env", params["password_env"]), params["silence"])
+    return session._replace(place=place(params["host"], params["port"], params["tls"])) if params["host"] else session
 
 
 def existing_tables(session: Session) -> Tables:
@@ -277,6 +292,9 @@ def main() -> None:
             "database": {"type": "str"},
             "user_env": {"type": "str", "default": ""},
             "password_env": {"type": "str", "default": "MYSQL_ROOT_PASSWORD", "no_log": False},
+            "host": {"type": "str"},
+            "port": {"type": "int", "default": 3306},
+            "tls": {"type": "str", "choices": list(TLS), "default": "false"},
             "silence": {"type": "int", "default": 600},
         },
         supports_check_mode=True,

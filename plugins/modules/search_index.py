@@ -46,6 +46,11 @@ options:
     description: The port on which Elasticsearch listens in the container, by HTTP.
     type: int
     default: 9200
+  urls:
+    description: Where Elasticsearch is, as the container reaches it. Without them it is in the container itself.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds to wait for an answer.
     type: int
@@ -101,6 +106,7 @@ problems:
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -108,6 +114,8 @@ import typing as t
 from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
+from ansible_collections.cozeops.studio.plugins.module_utils._http import Connect, Deadline, Target, requested, target_of_url
 from ansible_collections.cozeops.studio.plugins.module_utils._init_job import (
     COMMON_SPEC,
     JobError,
@@ -121,6 +129,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._init_job import (
 )
 from ansible_collections.cozeops.studio.plugins.module_utils._probe import NamespaceDenied, ProcessGone, in_netns
 from ansible_collections.cozeops.studio.plugins.module_utils._search import SUFFIX, check_mapping, reason, template_differences
+from ansible_collections.cozeops.studio.plugins.module_utils._via_container import as_container
 
 JOB = "search_index"
 EMPTY: dict[str, t.Any] = {"templates": [], "indices": [], "settings": [], "present": [], "problems": []}
@@ -128,9 +137,11 @@ Templates = dict[str, dict[str, t.Any]]
 
 
 class Elastic(t.NamedTuple):
-    """Elasticsearch in its container."""
+    """Elasticsearch in its container, or as the container reaches it."""
 
     store: Store
+    #: Elsewhere; the first one that answers is asked.
+    targets: list[Target]
     port: int
     headers: dict[str, str]
     timeout: int
@@ -138,25 +149,37 @@ class Elastic(t.NamedTuple):
     def ask(self, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
         """Status and decoded answer. Raises NotYet if nothing answers."""
 
-        def request() -> tuple[int, bytes]:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
-            try:
-                connection.request(method, path, None if body is None else json.dumps(body), self.headers)
-                response = connection.getresponse()
+        data = None if body is None else json.dumps(body).encode()
+
+        def request(target: Target, connect: Connect | None) -> tuple[int, bytes]:
+            with requested(target, method, path, data, self.headers, Deadline(self.timeout), connect) as response:
                 return response.status, response.read()
-            finally:
-                connection.close()
+
+        def elsewhere(connect: Connect | None) -> tuple[int, bytes]:
+            for target in self.targets[:-1]:
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    return request(target, connect)
+            return request(self.targets[-1], connect)
 
         try:
-            status, answer = in_netns(self.store.pid, request)
+            if self.targets:
+                status, answer = as_container(self.store.name, self.timeout, elsewhere)
+            else:
+                status, answer = in_netns(self.store.pid, lambda: request(Target("http", "127.0.0.1", self.port), None))
         except NamespaceDenied as exc:
             raise JobError(f"the network of container {self.store.name} cannot be entered ({exc}): run this task as root (become: true)") from exc
-        except (ProcessGone, OSError, http.client.HTTPException) as exc:
-            raise NotYet(f"Elasticsearch does not answer on port {self.port} in container {self.store.name} ({exc}): wait until it is ready") from exc
+        except (EngineError, ProcessGone, OSError, http.client.HTTPException) as exc:
+            raise NotYet(f"Elasticsearch does not answer {self.where} ({exc}): wait until it is ready") from exc
         try:
             return status, json.loads(answer or b"{}")
         except ValueError:
             return status, answer.decode("utf-8", "replace")
+
+    @property
+    def where(self) -> str:
+        if self.targets:
+            return "at " + ", ".join(f"{target.host}:{target.port}" for target in self.targets)
+        return f"on port {self.port} in container {self.store.name}"
 
     def must(self, method: str, path: str, body: t.Any = None) -> t.Any:
         """The answer. Raises JobError unless it is a good one."""
@@ -199,11 +222,11 @@ def read_templates(directory: str) -> Templates:
 
 def connect_to(module: AnsibleModule, store: Store) -> Elastic:
     headers = {"Content-Type": "application/json"}
-    if module.params["password_env"]:
+    if module.params["password_env"] and variable(store, "password_env", module.params["password_env"]):
         user = variable(store, "user_env", module.params["user_env"]) if module.params["user_env"] else "elastic"
-        login = f"{user}:{variable(store, 'password_env', module.params['password_env'])}"
+        login = f"{user or 'elastic'}:{variable(store, 'password_env', module.params['password_env'])}"
         headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-    return Elastic(store, module.params["port"], headers, module.params["timeout"])
+    return Elastic(store, [target_of_url(url) for url in module.params["urls"]], module.params["port"], headers, module.params["timeout"])
 
 
 def variable(store: Store, option: str, name: str) -> str:
@@ -218,7 +241,7 @@ def check_plugin(elastic: Elastic, plugin: str) -> None:
         return
     version = elastic.must("GET", "/").get("version", {}).get("number", "its version")
     raise JobError(
-        f"Elasticsearch in container {elastic.store.name} lacks the plugin {plugin}, which the index templates need. "
+        f"Elasticsearch {elastic.where} lacks the plugin {plugin}, which the index templates need. "
         f"Put {plugin}.zip, made for exactly Elasticsearch {version}, where the container installs its plugins from "
         "(docker/volumes/elasticsearch/ of the source tree), and deploy again."
     )
@@ -338,6 +361,7 @@ def main() -> None:
             "user_env": {"type": "str", "default": ""},
             "password_env": {"type": "str", "default": "", "no_log": False},
             "port": {"type": "int", "default": 9200},
+            "urls": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,

@@ -148,6 +148,12 @@ network:
   returned: always
   type: dict
   sample: {"subnets": {"bridge": ["172.17.0.0/16"]}, "routes": [{"subnet": "192.0.2.0/24", "interface": "eth0", "direct": true}]}
+addresses:
+  description: Addresses of the host, without those of its loopback and its link-local ones.
+  returned: always
+  type: list
+  elements: str
+  sample: ["192.0.2.7", "2001:db8::7"]
 proxies:
   description: Proxies of the Engine, and those that the docker command puts into containers. Passwords are masked.
   returned: always
@@ -185,7 +191,7 @@ neighbours:
   returned: always
   type: list
   elements: dict
-  sample: [{"name": "other", "ports": [8898]}]
+  sample: [{"name": "other", "root": "/opt/cozeops/other", "ports": [{"address": 127.0.0.1, "port": 8898}]}]
 secrets:
   description: Values of the keys asked for by O(secrets).
   returned: when O(secrets) is not empty
@@ -274,8 +280,8 @@ def neighbours(root: str) -> list[dict[str, t.Any]]:
     for path in sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(root)), "*", "stack.json"))):
         model = _host.load_json(path)
         if os.path.dirname(path) != root and isinstance(model, dict) and {"name", "services"} <= set(model):
-            ports = [port["port"] for service in model["services"].values() for port in service["ports"]]
-            found.append({"name": model["name"], "root": os.path.dirname(path), "ports": sorted(ports)})
+            ports = [{"address": port["address"], "port": port["port"]} for service in model["services"].values() for port in service["ports"]]
+            found.append({"name": model["name"], "root": os.path.dirname(path), "ports": ports})
     return found
 
 
@@ -296,6 +302,7 @@ def main() -> None:
         "network": {"subnets": engine.pop("subnets"), "routes": [route._asdict() for route in _routes.routes(_host.read("/proc/net/route"))]},
         **engine,
         "listeners": _host.listeners(),
+        "addresses": _host.addresses(_host.read("/proc/net/fib_trie"), _host.read("/proc/net/if_inet6")),
         "memory": _host.memory(),
         "disk": _host.disk(root),
         "engine_disk": _host.disk(engine["engine"].get("root") or _host.ENGINE_ROOT),

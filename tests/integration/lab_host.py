@@ -43,10 +43,14 @@ class Run:
     def __repr__(self) -> str:
         return f"$ {' '.join(self.argv)}\n{self.output}\n(exit code {self.code})"
 
+    @property
+    def flat(self) -> str:
+        """The output as one line, so that it does not matter where it was wrapped."""
+        return " ".join(self.output.replace("''", "'").split())
+
     def must_fail(self, *texts: str) -> None:
         """The run has failed, and says every text, however it is wrapped."""
-        flat = " ".join(self.output.replace("''", "'").split())
-        missing = [text for text in texts if text not in flat]
+        missing = [text for text in texts if text not in self.flat]
         if self.code == 0 or missing:
             raise AssertionError(f"exit code {self.code}, not said: {missing}\n{self!r}")
 

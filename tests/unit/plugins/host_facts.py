@@ -61,6 +61,7 @@ MACHINE: dict[str, t.Any] = {
         "selinux": "",
         "firewalls": [],
     },
+    "addresses": ["10.1.0.1"],
     "clock": {"host": 1000.2, "before": 1000.0, "after": 1000.5},
     "network": {
         "subnets": {"bridge": ["172.17.0.0/16"]},

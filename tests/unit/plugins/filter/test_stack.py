@@ -224,9 +224,10 @@ def test_hosts_of_a_stack_are_in_the_order_of_the_inventory() -> None:
 
 
 def test_what_is_known_of_other_hosts_is_of_those_that_were_asked() -> None:
-    info = {"stack": {}, "containers": [], "engine": {}, "cpu": {}, "memory": {}}
+    matters: dict[str, Any] = {"stack": {}, "containers": [], "engine": {}, "cpu": {}, "addresses": [], "network": {}, "networks": {}}
+    info = {**matters, "memory": {}}
     hostvars = {"a": {"__stack_info": info}, "b": {"__stack_info": info}, "c": {"__stack_info": {"unreachable": True}}, "d": {}}
-    assert stack.facts_elsewhere(["a", "b", "c", "d"], hostvars, "a") == {"b": {"stack": {}, "containers": [], "engine": {}, "cpu": {}}}
+    assert stack.facts_elsewhere(["a", "b", "c", "d"], hostvars, "a") == {"b": matters}
 
 
 def test_a_machine_with_several_names_has_a_first() -> None:

@@ -36,7 +36,7 @@ def test_no_error_without_an_exit_code() -> None:
 def test_password_and_sql_are_no_arguments() -> None:
     command = SESSION.command(10)
     assert command[:2] == ["sh", "-c"]
-    assert command[3:] == ["sh", "10", _mysql.END, "opencoze"]
+    assert command[3:] == ["sh", "10", _mysql.END, "opencoze", "--host=127.0.0.1"]
     assert "--password" not in command[2]
     assert "MYSQL_PWD=$MYSQL_ROOT_PASSWORD" in command[2]
 

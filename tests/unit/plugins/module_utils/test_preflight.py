@@ -86,14 +86,19 @@ def test_a_stopped_container_holds_no_port() -> None:
     assert check(containers=[container("other-web", "exited")]) == []
 
 
+def stopped(address: str, port: int) -> dict[str, t.Any]:
+    return {"address": address, "port": port}
+
+
 def test_a_stopped_neighbours_port_is_its_own() -> None:
-    problem = check(neighbours=[{"name": "other", "root": "/opt/cozeops/other", "ports": [8888, 8898]}])[0]
+    problem = check(neighbours=[{"name": "other", "root": "/opt/cozeops/other", "ports": [stopped("0.0.0.0", 8888), stopped("0.0.0.0", 8898)]}])[0]
     assert "taken by stack other (in /opt/cozeops/other)" in problem
     assert "Port 8899 is free" in problem
 
 
 def test_a_neighbour_with_other_ports_is_none_of_ours() -> None:
-    assert check(neighbours=[{"name": "other", "root": "/x", "ports": [8898]}]) == []
+    for port in (stopped("0.0.0.0", 8898), stopped("10.1.0.1", 8888)):
+        assert check(neighbours=[{"name": "other", "root": "/x", "ports": [port]}]) == []
 
 
 @pytest.mark.parametrize(
@@ -236,16 +241,23 @@ def test_a_machine_that_is_two_hosts_of_one_stack_is_refused() -> None:
 # --- the stack on several hosts
 
 
+NETWORKS: dict[str, t.Any] = {"networks": {}, "network": {"subnets": {}, "routes": []}, "addresses": ["10.1.0.2"]}
+
+
 def elsewhere(**more: t.Any) -> dict[str, t.Any]:
     """What is known of another host: one like the first, which is in no Swarm."""
-    return {"stack": {"exists": False, "data": {}}, "containers": [], "engine": ENGINE, "cpu": MACHINE["cpu"], **more}
+    return {"stack": {"exists": False, "data": {}}, "containers": [], "engine": ENGINE, "cpu": MACHINE["cpu"], **NETWORKS, **more}
 
 
 def across(other: dict[str, t.Any] | None = None, **more: t.Any) -> list[tuple[str, str]]:
     """(state, text) of a stack with mysql on a and redis on b."""
-    model = model_of(service_of(), **{"hosts": ["a", "b"], "placement": {"mysql": ["a"], "redis": ["b"]}, "network_kind": "overlay", **more})
+    model = model_of(service_of(), **{"hosts": ["a", "b"], "placement": {"mysql": ["a"], "redis": ["b"]}, "network_kind": "overlay", "network_subnet": "", **more})
     found = stack_checks(model, copy.deepcopy(FACTS), {"b": elsewhere() if other is None else other})
     return [(each.state, sentence(each)) for each in found]
+
+
+def routed(subnet: str) -> dict[str, t.Any]:
+    return {"subnets": {}, "routes": [{"subnet": subnet, "interface": "eth0", "direct": True}]}
 
 
 def ours(service: str) -> dict[str, t.Any]:
@@ -267,7 +279,10 @@ def test_hosts_that_fit_are_named() -> None:
         ({"containers": [ours("mysql")]}, {}, "fail", "mysql of the stack lab is to run on a, and its container is on b. Put mysql back on b"),
         ({"stack": filled("mysql")}, {}, "fail", "and its data is on b."),
         ({}, {"placement": {"mysql": ["a"]}, "hosts": ["a"], "network_kind": "bridge"}, "fail", "no service of the stack lab is to run on b. Put it into a"),
-        ({}, {"network_kind": "bridge"}, "fail", "stack_network is bridge, which does not reach from a to b. Set it to overlay."),
+        ({}, {"network_kind": "bridge"}, "fail", "stack_network is bridge, which does not reach from a to b. Set it to overlay, or to published."),
+        ({}, {"network_kind": "published", "addresses": {"a": "10.1.0.1", "b": "10.1.0.9"}}, "fail", "b is to be reached by 10.1.0.9, and has 10.1.0.2."),
+        ({"network": routed("10.0.0.0/8")}, {}, "warn", "a Swarm takes networks from 10.0.1.0/24 on, and hosts have routes there: b to 10.0.0.0/8 via eth0"),
+        ({"network": routed("10.7.0.0/24")}, {"network_subnet": "10.7.0.0/16"}, "fail", "stack_network_subnet is 10.7.0.0/16, and hosts have routes there: b to"),
         ({"engine": {**ENGINE, "swarm": {**ENGINE["swarm"], "state": "locked"}}}, {}, "fail", "b: its place in a Swarm is in the state locked"),
         ({"cpu": {**MACHINE["cpu"], "machine": "aarch64"}}, {}, "warn", "the hosts differ: a has x86_64, b has aarch64."),
         ({"engine": {**ENGINE, "version": "20.10.24"}}, {}, "warn", "b has 20.10."),
@@ -286,6 +301,8 @@ def test_hosts_that_do_not_fit_are_told(other: dict[str, t.Any], more: dict[str,
         {"stack": filled("mysql", "blue")},
         {"engine": {"reachable": False, "error": "none"}},
         {"engine": {**ENGINE, "version": ENGINE["version"] + ".9"}},
+        {"network": routed("10.0.0.0/8"), "networks": {"lab": "lab"}},
+        {"network": {"subnets": {"other": ["10.0.1.0/24"]}, "routes": [{"subnet": "10.0.1.0/24", "interface": "br-1", "direct": True}]}},
     ],
 )
 def test_what_is_right_elsewhere_is_no_problem(other: dict[str, t.Any]) -> None:

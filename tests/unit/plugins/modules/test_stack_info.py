@@ -78,7 +78,8 @@ def stack(tmp_path: Path) -> Path:
     write(root / "data" / ".mysql.json", {"stack": "coze"})
     (root / "data" / "mysql").mkdir()
     write(root / "env" / "mysql.env", "MYSQL_PASSWORD=s3cret-of-mysql\n")
-    write(tmp_path / "blue" / "stack.json", {"name": "blue", "services": {"web": {"ports": [{"port": 9001}, {"port": 9000}]}, "mysql": {"ports": []}}})
+    ports = [{"address": "127.0.0.1", "port": 9001, "container_port": 80}, {"address": "0.0.0.0", "port": 9000, "container_port": 81}]
+    write(tmp_path / "blue" / "stack.json", {"name": "blue", "services": {"web": {"ports": ports}, "mysql": {"ports": []}}})
     write(tmp_path / "strange" / "stack.json", {"version": 3})
     write(tmp_path / "list" / "stack.json", ["x"])
     write(tmp_path / "broken" / "stack.json", "{")
@@ -138,7 +139,8 @@ def test_tells_the_stack_and_its_neighbours(capsys: pytest.CaptureFixture[str], 
     assert result["stack"]["exists"] is True
     assert result["stack"]["model"]["name"] == "coze"
     assert result["stack"]["data"] == {"data/mysql": {"filled": False, "stamp": {"stack": "coze"}}}
-    assert result["neighbours"] == [{"name": "blue", "root": str(stack.parent / "blue"), "ports": [9000, 9001]}]
+    ports = [{"address": "127.0.0.1", "port": 9001}, {"address": "0.0.0.0", "port": 9000}]
+    assert result["neighbours"] == [{"name": "blue", "root": str(stack.parent / "blue"), "ports": ports}]
 
 
 def test_a_neighbourhood_may_have_any_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
