@@ -11,15 +11,21 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.cozeops.studio.plugins.plugin_utils._apart import apart, submit
 
 MODULE = "community.docker.docker_container"
-SPEC: dict[str, t.Any] = {"containers": {"type": "list", "elements": "dict", "required": True}}
-#: What no container differs in. The plan has decided, so the module is not to compare again.
-ALWAYS: dict[str, t.Any] = {
-    "state": "started",
-    "recreate": True,
-    "pull": "never",
-    "comparisons": {"*": "strict"},
-    "command_handling": "correct",
-    "networks_cli_compatible": True,
+SPEC: dict[str, t.Any] = {
+    "containers": {"type": "list", "elements": "dict", "required": True},
+    "state": {"type": "str", "choices": ["made", "stopped"], "default": "made"},
+}
+#: What no container differs in, by what is done. The plan has decided, so the module is not to compare again.
+ALWAYS: dict[str, dict[str, t.Any]] = {
+    "made": {
+        "state": "started",
+        "recreate": True,
+        "pull": "never",
+        "comparisons": {"*": "strict"},
+        "command_handling": "correct",
+        "networks_cli_compatible": True,
+    },
+    "stopped": {"state": "stopped", "comparisons": {"*": "ignore"}},
 }
 AT_ONCE = 4  # sessions on one SSH connection; the server's own limit is 10
 
@@ -36,13 +42,13 @@ class ActionModule(ActionBase):
         containers = arguments["containers"]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             # What the module says has the container's environment in it.
-            made = [submit(pool, apart(self, silent=True)._make, container, task_vars) for container in containers]
+            made = [submit(pool, apart(self, silent=True)._make, container, arguments["state"], task_vars) for container in containers]
         return summary([each.result() for each in made])
 
-    def _make(self, container: t.Mapping[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
-        result = self._execute_module(module_name=MODULE, module_args={**ALWAYS, **container}, task_vars=task_vars)
+    def _make(self, container: t.Mapping[str, t.Any], state: str, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        result = self._execute_module(module_name=MODULE, module_args={**ALWAYS[state], **container}, task_vars=task_vars)
         made = {"name": container["name"], "changed": bool(result.get("changed")), "failed": bool(result.get("failed"))}
-        return {**made, "msg": "%s could not be made: %s" % (container["name"], result.get("msg"))} if made["failed"] else made
+        return {**made, "msg": "%s could not be %s: %s" % (container["name"], state, result.get("msg"))} if made["failed"] else made
 
 
 def summary(made: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:

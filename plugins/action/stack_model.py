@@ -483,6 +483,8 @@ class ActionModule(ActionBase):
             "host": arguments["host"],
             "hosts": hosts,
             "placement": placement,
+            # Of all services, wherever they run: a file keeps no order of keys.
+            "order": list(placement),
             "log_options": {name: str(value) for name, value in arguments["log_options"].items()},
             "entry": arguments["entry"],
             "services": {},

@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.cozeops.studio.plugins.action.stack_render import manifest
-from ansible_collections.cozeops.studio.plugins.module_utils._lock import described
-from ansible_collections.cozeops.studio.plugins.plugin_utils._holder import is_gone, this_run
+from ansible_collections.cozeops.studio.plugins.plugin_utils._holder import this_run
+from ansible_collections.cozeops.studio.plugins.plugin_utils._locking import refuse, unless_gone
 
 MODULE = "cozeops.studio.stack_plan"
-display = Display()
 
 
 class ActionModule(ActionBase):
@@ -27,17 +24,10 @@ class ActionModule(ActionBase):
         arguments = {**self._task.args, "files": manifest(self._task.args.get("files") or [])}
         if isinstance(arguments.get("lock"), str):
             arguments["lock"] = this_run(arguments["lock"])
-        result = self._plan(arguments, task_vars)
+        result = unless_gone(self._plan(arguments, task_vars), lambda gone: self._plan({**arguments, "lock_break": gone}, task_vars))
         locked = result.get("locked")
-        if locked and is_gone(locked):
-            display.warning("The stack was locked %s. That run is no more, so its lock was broken; the plan has what it left unfinished." % described(locked))
-            result = self._plan({**arguments, "lock_break": locked}, task_vars)
-            locked = result.get("locked")
         if locked is not None and (result["changed"] or result["files"]["outdated"]):
-            raise AnsibleActionFail(
-                "The stack %s is being changed %s. Nothing was changed by this run. Wait for that one; if it is gone for good, set stack_lock_break to %s."
-                % (arguments["model"]["name"], described(locked), arguments["model"]["name"])
-            )
+            refuse(arguments["model"]["name"], locked)
         return result
 
     def _plan(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:

@@ -24,4 +24,5 @@ class FilterModule:
             "turn": _steps.turn,
             "untouched": _steps.untouched,
             "whole": _steps.whole,
+            "with_users": _steps.with_users,
         }

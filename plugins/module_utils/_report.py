@@ -51,6 +51,22 @@ def render(timeline: Entry) -> str:
     run, hosts = timeline["run"], timeline["hosts"]
     stacks = sorted({str(host["stack"]) for host in hosts if host["stack"]})
     title = "Coze Studio: " + (", ".join(stacks) or "run")
+    return document(
+        title,
+        run["outcome"],
+        header(title, run, hosts),
+        [failure(host) for host in hosts if host["failure"]],
+        gantt(run, hosts),
+        changes(run, hosts),
+        section("Topology", "Services by the host that they run on. A line leads from a service to one that depends on it.", topology(hosts, STATUSES)),
+        checks(hosts),
+        times(hosts),
+        versions(timeline),
+    )
+
+
+def document(title: str, outcome: t.Any, *content: t.Any) -> str:
+    """A page that needs nothing else. ``outcome``, one of OUTCOMES, gives it its colour."""
     page = tag(
         "html",
         tag(
@@ -64,21 +80,7 @@ def render(timeline: Entry) -> str:
             tag("title", title),
             tag("style", Html(STYLE)),
         ),
-        tag(
-            "body",
-            tag(
-                "main",
-                header(title, run, hosts),
-                [failure(host) for host in hosts if host["failure"]],
-                gantt(run, hosts),
-                changes(run, hosts),
-                section("Topology", "Services by the host that they run on. A line leads from a service to one that depends on it.", topology(hosts, STATUSES)),
-                checks(hosts),
-                times(hosts),
-                versions(timeline),
-            ),
-            class_="outcome-" + word(run["outcome"]),
-        ),
+        tag("body", tag("main", *content), class_="outcome-" + word(outcome)),
         lang="en",
     )
     return "<!DOCTYPE html>\n" + page + "\n"

@@ -26,7 +26,8 @@ def whole(model: Model, parts: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[st
     """
     found: dict[str, t.Any] = {"services": {}, "plan": {}, "replicas": {}, "data": {}}
     for service, places in model["placement"].items():
-        here = [host for host in places if host in parts]
+        # A service that is not to be started, and does not run, has no plan.
+        here = [host for host in places if host in parts and service in parts[host]["__stack_plan"]["plan"]]
         entries = {host: parts[host]["__stack_plan"]["plan"][service] for host in here}
         if here:
             found["services"][service] = parts[here[0]]["stack_model"]["services"][service]
@@ -113,6 +114,15 @@ def blocked(rounds: t.Sequence[Step], model: Model, ready: Ready) -> dict[str, s
                 found[name] = "%s was not touched: it needs %s, not proved ready in this run." % (name, those)
             elif before:
                 found[name] = "%s was not touched: the one on %s comes first, and was not proved ready in this run." % (name, ", ".join(before))
+    return found
+
+
+def with_users(names: t.Collection[str], model: Model) -> list[str]:
+    """The named services, and those of the model that need one of them, directly or not."""
+    found = list(names)
+    for name, service in model["services"].items():  # each comes after what it depends on
+        if name not in found and set(found).intersection(service["depends_on"]):
+            found.append(name)
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: container_batch
-short_description: Make several containers side by side
+short_description: Make or stop several containers side by side
 version_added: "0.1.0"
 author:
   - cozeops.studio contributors (@cozeops)
@@ -41,6 +41,11 @@ options:
     type: list
     elements: dict
     required: true
+  state:
+    description: V(made) makes each anew; V(stopped) stops those that run, for which C(name) and C(stop_timeout) are enough.
+    type: str
+    choices: [made, stopped]
+    default: made
 seealso:
   - module: community.docker.docker_container
 """

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stack_lock
-short_description: Let go of the lock of a stack, and note what was changed
+short_description: Lock a stack, or let go of it and note what was changed
 version_added: "0.1.0"
 author:
   - cozeops.studio contributors (@cozeops)
 description:
   - M(cozeops.studio.stack_plan) locks a stack for a run that is going to change it. This lets go of the lock, if it is this run's, and adds a line to
     the list of changes that the stack keeps (C(state/changes.log) in its directory, a JSON object a line).
+  - With O(state=taken) it locks the stack, for a run that changes something without a plan.
 attributes:
   action:
     support: full
@@ -40,6 +41,14 @@ options:
     description: The stack's directory on the host.
     type: path
     required: true
+  state:
+    description: V(free) lets go of the lock, and notes what was done; V(taken) takes it, and fails if another run has it.
+    type: str
+    choices: [free, taken]
+    default: free
+  lock_break:
+    description: A holder whose lock does not count any more; an empty one stands for any.
+    type: dict
   release:
     description: Release line of the stack.
     type: str
@@ -77,14 +86,19 @@ EXAMPLES = r"""
 RETURN = r"""
 released:
   description: Whether the lock was this run's, and is gone.
-  returned: always
+  returned: when O(state=free)
   type: bool
   sample: true
+locked:
+  description: Who else has the lock, if anybody. The action plugin fails then.
+  returned: when O(state=taken)
+  type: dict
+  sample: {}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils._ledger import now
-from ansible_collections.cozeops.studio.plugins.module_utils._lock import lock_file, note, release
+from ansible_collections.cozeops.studio.plugins.module_utils._lock import lock_file, note, release, take
 
 
 def main() -> None:
@@ -92,6 +106,8 @@ def main() -> None:
         argument_spec={
             "stack": {"type": "str", "required": True},
             "root": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["free", "taken"], "default": "free"},
+            "lock_break": {"type": "dict"},
             "release": {"type": "str", "default": ""},
             "reason": {"type": "str", "default": ""},
             "actions": {"type": "dict", "default": {}},
@@ -104,6 +120,11 @@ def main() -> None:
     params = module.params
     if module.check_mode:
         module.exit_json(changed=False, released=False)
+    if params["state"] == "taken":
+        try:
+            module.exit_json(changed=False, locked=take(lock_file(params["stack"]), params["holder"], params["lock_break"]))
+        except OSError as exc:
+            module.fail_json(msg="the stack cannot be locked: %s" % exc)
     who = {key: params["holder"].get(key, "") for key in ("who", "controller", "playbook")}
     entry = {"at": now(), **who, **{key: params[key] for key in ("reason", "release", "actions", "files", "failure")}}
     try:

@@ -22,7 +22,7 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()
 
 # Ansible evaluates the defaults of a spec even where the variable is set, and shows them all when one value of the entry point is wrong.
 # So a default that may not be evaluated, or not be shown, is told in the description only.
-NOT_REPEATED = {"stack_name", "coze_server_admin_password", "verify_password"}
+NOT_REPEATED = {"stack_name", "coze_server_admin_password", "verify_password", "stack_logs_dir", "stack_logs_follow"}
 
 
 def read(role: str, path: str) -> Any:
@@ -236,5 +236,6 @@ def test_every_field_of_a_definition_is_documented(field: str) -> None:
 
 
 def test_no_field_is_documented_that_does_not_exist() -> None:
-    text = (ROOT / "docs" / "service-definition.md").read_text(encoding="utf-8")
+    # Kinds of stores have fields of their own, which test_external looks at.
+    text = (ROOT / "docs" / "service-definition.md").read_text(encoding="utf-8").partition("## Stores of the operator's own")[0]
     assert [field for field in re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) if field not in FIELDS] == []

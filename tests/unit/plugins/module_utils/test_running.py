@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting and stopping what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils import _running
+from hypothesis import given
+from hypothesis import strategies as st
+
+NEEDS = {"mysql": [], "etcd": [], "milvus": ["etcd"], "coze-server": ["mysql", "milvus"], "coze-web": ["coze-server"]}
+PLACEMENT = {name: ["a"] for name in NEEDS}
+
+
+def model(*names: str) -> dict[str, Any]:
+    services = {name: {"depends_on": dict.fromkeys(NEEDS[name], "ready"), "stop_timeout": 10} for name in names or NEEDS}
+    return {"name": "lab", "placement": PLACEMENT, "services": services}
+
+
+def all_in(state: str, **others: str) -> dict[str, str]:
+    return {"lab-" + name: others.get(name.replace("-", "_"), state) for name in NEEDS}
+
+
+def test_a_model_that_was_kept_is_in_order_again() -> None:
+    written = {**model(), "order": list(NEEDS)}
+    written = {**written, "services": dict(sorted(written["services"].items())), "placement": dict(sorted(PLACEMENT.items()))}
+    assert list(written["services"]) != list(NEEDS)
+    found = _running.kept(written)
+    assert list(found["services"]) == list(found["placement"]) == list(NEEDS)
+
+
+def test_services_that_do_not_exist_are_named_with_the_nearest() -> None:
+    assert _running.unknown(model(), ["mysql"]) == ""
+    assert _running.unknown(model(), ["mysgl"]) == (
+        "stack_services: the stack lab has no service mysgl, did you mean mysql? It has mysql, etcd, milvus, coze-server, coze-web."
+    )
+
+
+def test_everything_that_is_stopped_is_started() -> None:
+    there = all_in("running", milvus="exited", mysql="created", etcd="paused")
+    found = _running.plan(_running.startable(model(), there, []), there, [])
+    assert {name: entry["action"] for name, entry in found.items()} == {
+        "mysql": "start",
+        "etcd": "start",
+        "milvus": "start",
+        "coze-server": "none",
+        "coze-web": "none",
+    }
+    assert found["milvus"]["why"] == [{"name": "state", "current": "exited", "desired": "running"}]
+
+
+def test_of_chosen_services_only_these_are_started_and_what_is_down_is_not_waited_for() -> None:
+    there = all_in("exited", mysql="running")
+    part = _running.startable(model(), there, ["etcd"])
+    assert list(part["services"]) == ["mysql", "etcd"]
+    assert {name: entry["action"] for name, entry in _running.plan(part, there, ["etcd"]).items()} == {"mysql": "none", "etcd": "start"}
+
+
+def test_what_has_no_container_cannot_be_started() -> None:
+    there = all_in("exited")
+    del there["lab-etcd"]
+    assert _running.absent(model(), there, []) == ["etcd"]
+    assert _running.absent(model(), there, ["mysql"]) == []
+    assert _running.absent(model("mysql"), {}, []) == ["mysql"], "services of other hosts are not looked for here"
+
+
+def test_what_needs_others_is_stopped_before_them() -> None:
+    parts = [model("mysql", "coze-server", "coze-web"), model("etcd", "milvus")]
+    assert _running.stop_waves(parts, []) == [["coze-web"], ["coze-server"], ["milvus"], ["etcd", "mysql"]]
+    assert _running.stop_waves([model()], ["coze-server", "mysql"]) == [["coze-server"], ["mysql"]]
+    assert _running.stop_waves([], []) == []
+
+
+@given(st.sets(st.sampled_from(sorted(NEEDS))))
+def test_no_wave_has_one_that_another_of_it_or_of_a_later_one_needs(chosen: set[str]) -> None:
+    waves = _running.stop_waves([model()], sorted(chosen))
+    assert sorted(name for wave in waves for name in wave) == sorted(chosen or NEEDS)
+    for number, wave in enumerate(waves):
+        for name in wave:
+            later = {other for each in waves[number + 1 :] for other in each}
+            assert not any(name in NEEDS[other] for other in later | set(wave))
+
+
+@pytest.mark.parametrize(("state", "stops"), [("running", True), ("restarting", True), ("paused", True), ("exited", False), ("created", False), ("dead", False)])
+def test_only_what_has_a_process_is_stopped(state: str, stops: bool) -> None:
+    found = _running.to_stop(model("mysql"), {"lab-mysql": state}, ["mysql", "milvus"])
+    assert found == ([{"service": "mysql", "container": {"name": "lab-mysql", "stop_timeout": 10}}] if stops else [])
