@@ -74,7 +74,9 @@ def _checked(where: str, value: Options, kind: Kind, release: str, stored: t.Map
     every: t.Mapping[str, t.Any] = kind["options"]
     problems = list(unknown_options(value, {"options": every}, where))
     late = [name for name in value if name in every and release not in every[name].get("releases", [release])]
-    problems += ["%s.%s: the server of release %s does not read it; those of %s do." % (where, name, release, " and ".join(every[name]["releases"])) for name in late]
+    problems += [
+        "%s.%s: the server of release %s does not read it; those of %s do." % (where, name, release, " and ".join(every[name]["releases"])) for name in late
+    ]
     for name, option in every.items():
         if value.get(name) in (None, "") and stored.get(option.get("stored", "")):
             value[name] = stored[option["stored"]]

@@ -186,7 +186,8 @@ def stack_checks(model: Model, facts: Facts, elsewhere: t.Mapping[str, Facts]) -
         cure = "Put it into a group such as coze_milvus, give it a stack_name of its own, or take it out of the stack."
         found.append(fail(area, row, "no service of the stack %s is to run on %s." % (model["name"], ", ".join(idle)), cure))
     if model["network_kind"] == "bridge" and len(model["hosts"]) > 1:
-        found.append(fail(area, row, "stack_network is bridge, which does not reach from %s." % " to ".join(model["hosts"]), "Set it to overlay, or to published."))
+        problem = "stack_network is bridge, which does not reach from %s." % " to ".join(model["hosts"])
+        found.append(fail(area, row, problem, "Set it to overlay, or to published."))
     if model["network_kind"] == "published":
         local = {host: one["addresses"] for host, one in every.items()}
         found += [fail(area, row, sentence, "") for sentence in _published.problems(model["hosts"], model.get("addresses", {}), local)]
@@ -207,10 +208,11 @@ def overlay_range(model: Model, networks: t.Mapping[str, Facts]) -> Checks:
     chosen = model["network_subnet"]
     crossed = _swarm.crossed(chosen or _swarm.FIRST_NETWORKS, networks)
     if crossed:
+        what = "stack_network_subnet is %s" % chosen if chosen else "a Swarm takes networks from 10.0.1.0/24 on"
         yield (fail if chosen else warn)(
             "network",
             "the overlay",
-            "%s, and hosts have routes there: %s" % ("stack_network_subnet is %s" % chosen if chosen else "a Swarm takes networks from 10.0.1.0/24 on", "; ".join(crossed)),
+            "%s, and hosts have routes there: %s" % (what, "; ".join(crossed)),
             "What they lead to could not be reached from containers: set stack_network_subnet to a range that nothing else uses.",
         )
 

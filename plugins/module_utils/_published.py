@@ -45,7 +45,8 @@ def problems(hosts: t.Sequence[str], addresses: t.Mapping[str, str], local: t.Ma
         address = address_of(text)
         if not text or address is None:
             what = "%r, is no address" % text if text else "is not set, and ansible_host is no address"
-            found.append("%s: %s %s. Set it to the one by which the other hosts of the stack reach this one." % (VARIABLE, host + ("'s," if text else ":"), what))
+            whose = host + ("'s," if text else ":")
+            found.append("%s: %s %s. Set it to the one by which the other hosts of the stack reach this one." % (VARIABLE, whose, what))
         elif not any(address in network for network in PRIVATE if network.version == address.version):
             found.append(
                 "%s: %s has %s, which is no private address. Most stores know no password, and none encrypts: they are published on private addresses only"

@@ -71,7 +71,7 @@ def stop_waves(models: t.Sequence[Model], chosen: t.Sequence[str]) -> list[list[
     """Services in the order in which they are stopped, those side by side that do not need each other. ``models``: of all hosts of the stack."""
     services: dict[str, t.Any] = {}
     for name in models[0]["placement"] if models else ():
-        services.update({name: model["services"][name] for model in models if name in model["services"]})
+        services.update((name, model["services"][name]) for model in models if name in model["services"])
     waves: list[list[str]] = []
     for name in reversed(in_waves(services)):
         if chosen and name not in chosen:

@@ -201,7 +201,12 @@ def page(told: t.Mapping[str, t.Any]) -> str:
     return html(
         "Coze Studio: %s" % told["stack"],
         "failed" if not told["well"] else "changed" if worst else "ok",
-        tag("header", tag("h1", told["stack"]), tag("p", tag("strong", told["summary"], class_="badge")), tag("p", heading(told), ", ", told["at"], class_="intro")),
+        tag(
+            "header",
+            tag("h1", told["stack"]),
+            tag("p", tag("strong", told["summary"], class_="badge")),
+            tag("p", heading(told), ", ", told["at"], class_="intro"),
+        ),
         section("Alarms", "", tag("ul", [tag("li", each["host"], ": ", each["text"]) for each in worst])) if worst else None,
         section("Services", "", wide("Services", cards(heads, body))) if rows else None,
         section("Last change", "", tag("p", change_line(told["changed"]))) if told["changed"] else None,

@@ -73,7 +73,8 @@ def crossed(subnet: str, networks: t.Mapping[str, Facts]) -> list[str]:
     wanted = _routes.ipv4([subnet])
     found = []
     for host, facts in networks.items():
-        foreign = _routes.foreign((_routes.Route(**route) for route in facts["routes"]), _routes.ipv4(one for group in facts["subnets"].values() for one in group))
+        own = _routes.ipv4(subnet for group in facts["subnets"].values() for subnet in group)
+        foreign = _routes.foreign((_routes.Route(**route) for route in facts["routes"]), own)
         found += ["%s to %s via %s" % (host, route.subnet, route.interface) for each in wanted for route in _routes.crossing(each, foreign)]
     return found
 

@@ -138,9 +138,9 @@ def certificate_of(url: str) -> dict[str, t.Any]:
     """{"url", "days"} until the certificate ends, or {"url", "problem"}."""
     target = target_of_url(url)
     try:
-        with socket.create_connection((target.host, target.port), CERTIFICATE_TIMEOUT) as plain:
-            with tls_context().wrap_socket(plain, server_hostname=target.host) as sock:
-                certificate = t.cast("dict[str, t.Any]", sock.getpeercert())
+        plain = socket.create_connection((target.host, target.port), CERTIFICATE_TIMEOUT)
+        with plain, tls_context().wrap_socket(plain, server_hostname=target.host) as sock:
+            certificate = t.cast("dict[str, t.Any]", sock.getpeercert())
     except ssl.SSLCertVerificationError as exc:
         return {"url": url, "problem": "not trusted here (%s)" % exc.verify_message}
     except OSError as exc:

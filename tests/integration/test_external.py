@@ -168,7 +168,8 @@ def test_a_store_that_is_down_is_named_and_waited_for(deployed: Theirs) -> None:
 
 
 def test_our_milvus_works_on_their_etcd_and_minio(deployed: Theirs) -> None:
-    external = {"etcd": {"endpoints": [f"{deployed.address}:2379"], "root_path": "tenant"}, "minio": {**deployed.external["minio"], "milvus_bucket": "tenant-milvus"}}
+    etcd = {"endpoints": [f"{deployed.address}:2379"], "root_path": "tenant"}
+    external = {"etcd": etcd, "minio": {**deployed.external["minio"], "milvus_bucket": "tenant-milvus"}}
     given = {"stack_name": "vectors", "stack_external": external, "stack_services": ["milvus"]}
     deployed.play("site", **given).must_pass(changed=True)
     assert "vectors-milvus" in deployed.running() and "vectors-etcd" not in deployed.running()

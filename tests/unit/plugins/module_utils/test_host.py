@@ -302,3 +302,24 @@ def test_any_value_of_one_line_comes_back_as_it_was_written(tmp_path_factory: py
     root = tmp_path_factory.getbasetemp() / "values"
     write_env(root, "env/x.env", "A=%s\nB=b\n" % value)
     assert _host.env_values(str(root), ["A", "B"]) == {"A": value, "B": "b"}
+
+
+def test_addresses_are_those_by_which_others_can_reach_the_host() -> None:
+    fib_trie = """Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 192.0.2.7
+        /32 host LOCAL
+     |-- 192.0.2.255
+        /32 link BROADCAST
+Local:
+     |-- 192.0.2.7
+        /32 host LOCAL
+"""
+    if_inet6 = """20010db8000000000000000000000007 02 40 00 80     eth0
+fe800000000000000000000000000001 02 40 20 80     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+"""
+    assert _host.addresses(fib_trie, if_inet6) == ["192.0.2.7", "2001:db8::7"]
+    assert _host.addresses("", "") == []

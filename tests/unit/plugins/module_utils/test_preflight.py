@@ -251,7 +251,8 @@ def elsewhere(**more: t.Any) -> dict[str, t.Any]:
 
 def across(other: dict[str, t.Any] | None = None, **more: t.Any) -> list[tuple[str, str]]:
     """(state, text) of a stack with mysql on a and redis on b."""
-    model = model_of(service_of(), **{"hosts": ["a", "b"], "placement": {"mysql": ["a"], "redis": ["b"]}, "network_kind": "overlay", "network_subnet": "", **more})
+    usual = {"hosts": ["a", "b"], "placement": {"mysql": ["a"], "redis": ["b"]}, "network_kind": "overlay", "network_subnet": ""}
+    model = model_of(service_of(), **{**usual, **more})
     found = stack_checks(model, copy.deepcopy(FACTS), {"b": elsewhere() if other is None else other})
     return [(each.state, sentence(each)) for each in found]
 
@@ -282,7 +283,7 @@ def test_hosts_that_fit_are_named() -> None:
         ({}, {"network_kind": "bridge"}, "fail", "stack_network is bridge, which does not reach from a to b. Set it to overlay, or to published."),
         ({}, {"network_kind": "published", "addresses": {"a": "10.1.0.1", "b": "10.1.0.9"}}, "fail", "b is to be reached by 10.1.0.9, and has 10.1.0.2."),
         ({"network": routed("10.0.0.0/8")}, {}, "warn", "a Swarm takes networks from 10.0.1.0/24 on, and hosts have routes there: b to 10.0.0.0/8 via eth0"),
-        ({"network": routed("10.7.0.0/24")}, {"network_subnet": "10.7.0.0/16"}, "fail", "stack_network_subnet is 10.7.0.0/16, and hosts have routes there: b to"),
+        ({"network": routed("10.7.0.0/24")}, {"network_subnet": "10.7.0.0/16"}, "fail", "stack_network_subnet is 10.7.0.0/16, and hosts have routes there"),
         ({"engine": {**ENGINE, "swarm": {**ENGINE["swarm"], "state": "locked"}}}, {}, "fail", "b: its place in a Swarm is in the state locked"),
         ({"cpu": {**MACHINE["cpu"], "machine": "aarch64"}}, {}, "warn", "the hosts differ: a has x86_64, b has aarch64."),
         ({"engine": {**ENGINE, "version": "20.10.24"}}, {}, "warn", "b has 20.10."),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.cozeops.studio.plugins.module_utils import _status
 
-NOW = datetime.datetime(2026, 3, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
 GIB = 1024**3
 
 
@@ -116,7 +116,8 @@ def test_the_worst_comes_first_and_a_silent_host_is_the_worst() -> None:
 
 
 def test_the_table_leaves_out_what_says_nothing() -> None:
-    changed = {"at": "2026-02-28T10:00:00+00:00", "who": "ann", "controller": "desk", "playbook": "site.yml", "reason": "why not", "actions": {"mysql": "restart"}}
+    who = {"who": "ann", "controller": "desk", "playbook": "site.yml", "reason": "why not"}
+    changed = {"at": "2026-02-28T10:00:00+00:00", **who, "actions": {"mysql": "restart"}}
     told = _status.document("lab", {"a": state(changed=changed)}, NOW)
     assert _status.lines(told) == [
         "lab, release 0.5, http://127.0.0.1:8888: 1 of 1 service ready",
@@ -147,5 +148,5 @@ def test_the_page_has_the_same_and_escapes_it() -> None:
 
 
 def test_many_services_are_counted() -> None:
-    change = {"at": "x", "who": "a", "controller": "b", "playbook": "c", "actions": {name: "recreate" for name in "abcd"}, "failure": "no"}
+    change = {"at": "x", "who": "a", "controller": "b", "playbook": "c", "actions": dict.fromkeys("abcd", "recreate"), "failure": "no"}
     assert _status.change_line(change) == "x by a from b (c): recreate 4 services, which failed"

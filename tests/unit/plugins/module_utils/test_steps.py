@@ -132,3 +132,25 @@ def test_what_was_proved_is_told_by_each_host() -> None:
         "b": {"__stack_plan": {"ready": ["redis"]}, "__service_ready": ["redis", "mysql"], "__service_failures": {"mysql": "its init job failed"}},
     }
     assert _steps.proved(parts) == {"a": ["etcd"], "b": ["redis"]}
+
+
+def test_what_needs_a_service_is_told_however_far() -> None:
+    model = model_of(
+        service_of(name="mysql"),
+        service_of(name="redis"),
+        service_of(name="coze-server", depends_on={"mysql": "ready"}),
+        service_of(name="coze-web", depends_on={"coze-server": "ready"}),
+    )
+    assert _steps.with_users(["mysql"], model) == ["mysql", "coze-server", "coze-web"]
+    assert _steps.with_users([], model) == []
+    assert _steps.with_users(["etcd"], model) == ["etcd"], "one of another host"
+
+
+def test_a_store_of_the_operators_own_is_needed_like_a_service() -> None:
+    server = service_of(name="coze-server", depends_on={"mysql": "ready"})
+    model = {**model_of(server), "host": "a", "placement": {"coze-server": ["a"]}, "external": {"mysql": {"replaces": ["mysql"], "place": "db:3306/c"}}}
+    rounds = [{"kind": "make", "services": ["coze-server"], "needs": ["mysql"]}]
+    assert _steps.blocked(rounds, model, {"a": []}) == {
+        "coze-server": "coze-server was not touched: it needs mysql (yours, db:3306/c), not proved ready in this run."
+    }
+    assert _steps.blocked(rounds, model, {"a": ["mysql"]}) == {}

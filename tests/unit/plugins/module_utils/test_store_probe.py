@@ -62,7 +62,7 @@ def proves(plugin: str, answer: bytes, password: str) -> bool:
     method = hashlib.sha1 if plugin == "mysql_native_password" else hashlib.sha256
     kept = method(method(password.encode()).digest()).digest()
     mask = method(SALT + kept).digest() if plugin == "mysql_native_password" else method(kept + SALT).digest()
-    once = bytes(one ^ other for one, other in zip(answer, mask))
+    once = bytes(one ^ other for one, other in zip(answer, mask, strict=False))
     return len(answer) == len(mask) and method(once).digest() == kept
 
 
@@ -125,9 +125,9 @@ def test_a_mysql_that_is_too_old_is_refused() -> None:
 
 
 def test_who_is_blocked_is_told() -> None:
-    with serving(lambda sock: sock.sendall(packet(0, b"\xff" + struct.pack("<H", 1130) + b"Host is not allowed"))) as port:
-        with pytest.raises(Bad, match="Host is not allowed .* Allow this host at the server"):
-            mysql(port)
+    refusal = packet(0, b"\xff" + struct.pack("<H", 1130) + b"Host is not allowed")
+    with serving(lambda sock: sock.sendall(refusal)) as port, pytest.raises(Bad, match=r"Host is not allowed .* Allow this host at the server"):
+        mysql(port)
 
 
 def redis(role: str = "master", mode: str = "standalone") -> Callable[[socket.socket], None]:
@@ -150,9 +150,9 @@ def test_redis_is_one_that_takes_writes() -> None:
         assert ask("redis", "redis", port, password=PASSWORD) == "Redis 8.0.2"
         with pytest.raises(Bad, match="WRONGPASS"):
             ask("redis", "redis", port, password="other")
-    with serving(redis(role="slave")) as port, pytest.raises(Bad, match="it is a replica, which takes no writes. Name the primary"):
+    with serving(redis(role="slave")) as port, pytest.raises(Bad, match=r"it is a replica, which takes no writes. Name the primary"):
         ask("redis", "redis", port, password="")
-    with serving(redis(mode="cluster")) as port, pytest.raises(Bad, match="it is a Redis Cluster"):
+    with serving(redis(mode="cluster")) as port, pytest.raises(Bad, match=r"it is a Redis Cluster"):
         ask("redis", "redis", port, password="")
 
 
@@ -169,6 +169,7 @@ def http(answers: dict[str, tuple[int, Any]]) -> Callable[[socket.socket], None]
 
 
 ELASTIC = {"version": {"number": "8.18.0"}, "tagline": "You Know, for Search"}
+OPENSEARCH = {"version": {"number": "2.11.0", "distribution": "opensearch"}}
 PLUGINS = "/_cat/plugins?format=json"
 
 
@@ -180,7 +181,7 @@ PLUGINS = "/_cat/plugins?format=json"
         ({"/": (200, ELASTIC), PLUGINS: (403, {})}, "v8", "its plugins cannot be listed (HTTP 403): give the user the privilege monitor"),
         ({"/": (200, ELASTIC)}, "v7", "it is Elasticsearch 8.18.0, and version is v7: set that to v8"),
         ({"/": (401, {})}, "v8", "it refuses the login (HTTP 401): set user and password"),
-        ({"/": (200, {"version": {"number": "2.11.0", "distribution": "opensearch"}})}, "v8", "it is opensearch, and the server's client takes Elasticsearch only"),
+        ({"/": (200, OPENSEARCH)}, "v8", "it is opensearch, and the server's client takes Elasticsearch only"),
         ({"/": (200, "<html>")}, "v8", "answers with what is no elasticsearch"),
         ({"/": (503, "starting")}, "v8", "HTTP 503: starting"),
     ],
@@ -199,7 +200,7 @@ def test_elasticsearch_is_a_genuine_one_with_the_plugin(answers: dict[str, tuple
 
 def test_a_request_is_signed_as_amazon_has_it_in_its_example() -> None:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, "GET Bucket Lifecycle"
-    now = datetime.datetime(2013, 5, 24, tzinfo=datetime.timezone.utc)
+    now = datetime.datetime(2013, 5, 24, tzinfo=datetime.UTC)
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     headers = _store_probe.signed("GET", "examplebucket.s3.amazonaws.com", "/", "lifecycle=", "us-east-1", "AKIAIOSFODNN7EXAMPLE", secret, now)
     assert headers["Authorization"].endswith("Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543")
@@ -234,7 +235,7 @@ def test_nsqd_is_told_from_nsqlookupd() -> None:
 
     with serving(answer(0, b"OK")) as port:
         assert ask("nsq", "nsqd", port) == "an nsqd"
-    with serving(answer(1, b"E_BAD_PROTOCOL")) as port, pytest.raises(Bad, match="it says E_BAD_PROTOCOL. An nsqd is wanted, not an nsqlookupd"):
+    with serving(answer(1, b"E_BAD_PROTOCOL")) as port, pytest.raises(Bad, match=r"it says E_BAD_PROTOCOL. An nsqd is wanted, not an nsqlookupd"):
         ask("nsq", "nsqd", port)
 
 
@@ -255,7 +256,7 @@ def test_nats_says_who_it_is() -> None:
 def test_etcd_is_healthy() -> None:
     with serving(http({"/health": (200, {"health": "true"})})) as port:
         assert ask("etcd", "etcd", 0, endpoints=[f"127.0.0.1:{port}"]) == "1 healthy"
-    with serving(http({"/health": (503, {"health": "false", "reason": "NOSPACE"})})) as port, pytest.raises(Bad, match="is not healthy.*NOSPACE"):
+    with serving(http({"/health": (503, {"health": "false", "reason": "NOSPACE"})})) as port, pytest.raises(Bad, match=r"is not healthy.*NOSPACE"):
         ask("etcd", "etcd", 0, endpoints=[f"127.0.0.1:{port}"])
 
 
@@ -263,7 +264,7 @@ def test_etcd_is_healthy() -> None:
 def test_what_does_not_answer_may_yet(kind: str, probe: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Bad, match=f"127.0.0.1:{port} refuses connections: nothing listens there") as caught:
+    with pytest.raises(Bad, match=rf"127\.0\.0\.1:{port} refuses connections: nothing listens there") as caught:
         ask(kind, probe, port, password="")
     assert not caught.value.final
 
