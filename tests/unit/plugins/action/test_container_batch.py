@@ -39,9 +39,10 @@ class Play:
 
         monkeypatch.setattr(container_batch.ActionModule, "_execute_module", execute)
 
-    def __call__(self, *names: str) -> dict[str, Any]:
+    def __call__(self, *names: str, **more: str) -> dict[str, Any]:
         action: Any = ActionModule.__new__(ActionModule)
-        action._task = SimpleNamespace(args={"containers": [{"name": name, "image": "redis:8"} for name in names]}, action="container_batch")
+        args = {"containers": [{"name": name, "image": "redis:8"} for name in names], **more}
+        action._task = SimpleNamespace(args=args, action="container_batch")
         self.play_context = action._play_context = SimpleNamespace(no_log=False)
         self.connection = action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), become=SimpleNamespace(), _play_context=self.play_context)
         return action.run(task_vars={})
@@ -54,8 +55,15 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
 
 def test_each_container_is_made_by_docker_container(play: Play) -> None:
     result = play("a", "b")
-    assert sorted(play.calls, key=lambda call: call[1]["name"]) == [(MODULE, {**ALWAYS, "name": name, "image": "redis:8"}) for name in ("a", "b")]
+    assert sorted(play.calls, key=lambda call: call[1]["name"]) == [(MODULE, {**ALWAYS["made"], "name": name, "image": "redis:8"}) for name in ("a", "b")]
     assert result == {"changed": True, "containers": [{"name": name, "changed": True, "failed": False} for name in ("a", "b")]}
+
+
+def test_containers_are_stopped_as_they_are(play: Play) -> None:
+    play.answers["b"] = {"failed": True, "msg": "it does not end"}
+    result = play("a", "b", state="stopped")
+    assert {call[1]["state"] for call in play.calls} == {"stopped"} and not any("recreate" in call[1] for call in play.calls)
+    assert result["msg"] == "b could not be stopped: it does not end"
 
 
 def test_they_are_made_side_by_side(play: Play) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils import _plan_host
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
 from ansible_collections.cozeops.studio.plugins.modules import stack_plan
@@ -298,7 +299,7 @@ def test_one_look_tells_which_services_that_need_nothing_are_ready(host: Host, m
         host.runs(service_of(name=name, probe=PROBE))
     host.keeps(service_of(name="etcd"))
     looking = Looking({"lab-mysql": 0, "lab-redis": 1})
-    monkeypatch.setattr(stack_plan, "DockerEngine", looking)
+    monkeypatch.setattr(_plan_host, "DockerEngine", looking)
     result = host.plan(*(service_of(name=name, probe=PROBE) for name in names), probe=True)
     # One that is to be made has nothing to be looked at, and one whose earlier container is kept has to be proved anew.
     assert sorted(looking.ran) == ["lab-mysql", "lab-redis"]
