@@ -481,7 +481,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _s(
         "permission-denied",
         "",
-        r"permission denied|Errno: 13\b|errno 13\b|EACCES|AccessDeniedException|Insufficient permissions to access this path",
+        r"permission denied|Errno: 13\b|errno 13\b|\bEACCES\b|AccessDeniedException|Insufficient permissions to access this path",
         "The process may not read or write a file, most often its data directory.",
         "Give the path that the log names to the container's uid (deploying again sets owner and mode); with SELinux look for denials.",
     ),

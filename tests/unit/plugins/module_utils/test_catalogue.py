@@ -193,6 +193,11 @@ def test_a_line_of_another_service_means_nothing() -> None:
     assert explain("redis", 1, False, ["panic: yaml: line 147: did not find expected key"]) == []
 
 
+def test_a_word_inside_another_word_means_nothing() -> None:
+    line = "JVM arguments [-Xshare:auto, -Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false, --enable-native-access=ALL-UNNAMED]"
+    assert explain("elasticsearch", None, False, [line]) == []
+
+
 def test_nothing_known_is_an_empty_list() -> None:
     assert explain("redis", 1, False, ["Ready to accept connections tcp"]) == []
     assert explain("redis", None, False, []) == []
