@@ -8,7 +8,7 @@ import datetime
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.cozeops.studio.plugins.module_utils import _status, _support
+from ansible_collections.cozeops.studio.plugins.module_utils import _snapshot, _status, _support
 
 
 def status(states: t.Mapping[str, t.Any], stack: str, silent: t.Sequence[str] = ()) -> dict[str, t.Any]:
@@ -25,4 +25,4 @@ def span(text: t.Any) -> float:
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"span": span, "status": status, "status_lines": _status.lines, "status_page": _status.page}
+        return {"count_differences": _snapshot.count_differences, "span": span, "status": status, "status_lines": _status.lines, "status_page": _status.page}

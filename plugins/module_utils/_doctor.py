@@ -154,5 +154,3 @@ def lines(findings: t.Sequence[Finding]) -> list[str]:
         after = list(dict.fromkeys(other["service"] for other in findings if other["after"] and other["after"] == each["service"]))
         found += ["   for want of it, also: " + ", ".join(after)] if after and each["level"] == FAIL else []
     return found or ["Nothing is wrong that can be seen."]
-
-

@@ -110,18 +110,25 @@ def _execute(session: Session, sql: str, on_line: t.Callable[[str], None] | None
     return run(session.client, session.container, session.command(len(data)), data, on_line=on_line, silence=session.silence)
 
 
+def query(session: Session, sql: str) -> list[str]:
+    """Rows, with tabs between their columns. Raises MysqlError."""
+    finished = _execute(session, sql)
+    error = error_of(finished)
+    if error:
+        raise error
+    # The first one tells that the lock is held.
+    return finished.out.splitlines()[1:]
+
+
 def read_tables(session: Session) -> Tables:
     """Tables, columns and indexes of the database. Raises MysqlError."""
-    finished = _execute(
+    lines = query(
         session,
         "SELECT 'column', TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE();\n"
         "SELECT DISTINCT 'index', TABLE_NAME, INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE();",
     )
-    error = error_of(finished)
-    if error:
-        raise error
     tables: Tables = {}
-    for line in finished.out.splitlines():
+    for line in lines:
         kind, _tab, names = line.partition("\t")
         if kind in ("column", "index"):
             table, _tab, name = names.partition("\t")

@@ -84,6 +84,11 @@ def stop_waves(models: t.Sequence[Model], chosen: t.Sequence[str]) -> list[list[
     return waves
 
 
+def without_data(models: t.Sequence[Model]) -> list[str]:
+    """Services of the stack that keep nothing: they write into those that do. ``models``: of all hosts of the stack."""
+    return [name for model in models for name, service in model["services"].items() if not service["data"]]
+
+
 def to_stop(model: Model, there: States, wave: t.Sequence[str]) -> list[dict[str, t.Any]]:
     """{"service", "container" (as container_batch takes it)} of those of the wave that are on the model's host and not stopped."""
     return [

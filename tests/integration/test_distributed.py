@@ -122,7 +122,7 @@ def test_what_needs_a_failed_service_of_another_host_is_not_touched_and_the_rest
         ({"of": {"milvus_memory": "one"}}, "db of the stack prod cannot go on, for the reason above. Nothing was changed. To go on without, add"),
         ({"groups": {"coze_redis": "dc"}}, "redis of the stack prod is to run on dc, and its container and its data is on da. Put redis back"),
         ({"groups": {"coze_minio": "dc", "coze_mysgl": "db"}}, "group coze_mysgl: it has hosts of the stack prod (db), and names none of its services; did"),
-        ({"stack_network": "bridge"}, "stack_network is bridge, which does not reach from da to db to dc. Set it to overlay."),
+        ({"stack_network": "bridge"}, "stack_network is bridge, which does not reach from da to db to dc. Set it to overlay, or to published."),
     ],
 )
 def test_bad_input_changes_nothing_on_any_host(deployed: Three, given: dict[str, Any], says: str) -> None:

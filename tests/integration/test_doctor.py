@@ -17,7 +17,6 @@ REDIS = "docker exec coze-redis sh -c 'REDISCLI_AUTH=%s redis-cli %s'"
 ELASTIC = "docker exec coze-elasticsearch curl -fsS %s http://127.0.0.1:9200/%s"
 
 
-
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     folder = tmp_path_factory.mktemp("doctor")

@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, cozeops.studio contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Copies of a stack's directory: made in two passes, the second while nothing runs, and with files that an earlier copy has as links to it.
+
+A snapshot is C(<directory>/<id>/) with C(tree/) and C(manifest.json); C(<id>.partial) is one that was not finished. Private to this collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import typing as t
+
+MANIFEST = "manifest.json"
+TREE = "tree"
+PARTIAL = ".partial"
+ID = re.compile(r"\d{8}T\d{6}Z")
+CHUNK = 1024 * 1024
+
+Path = str
+Progress = dict[str, int]  # files copied, linked, kept, bytes copied
+
+
+class SnapshotError(Exception):
+    """A copy that cannot be made, or is not what it was. The text says which file, and what to do."""
+
+
+def ids(directory: Path) -> list[str]:
+    """Finished snapshots, the oldest first."""
+    if not os.path.isdir(directory):
+        return []
+    return sorted(name for name in os.listdir(directory) if ID.fullmatch(name) and os.path.isfile(os.path.join(directory, name, MANIFEST)))
+
+
+def same(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether two files are taken for the same by size and time; owner and mode have to agree too, as a link shares them."""
+    return (one.st_size, one.st_mtime_ns, one.st_uid, one.st_gid, one.st_mode) == (other.st_size, other.st_mtime_ns, other.st_uid, other.st_gid, other.st_mode)
+
+
+def stat_or_none(path: Path) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def copy_tree(source: Path, target: Path, previous: Path | None, again_since: float = 0.0) -> Progress:
+    """Make ``target`` what ``source`` is: files, links, directories, with owners, modes and times. Sockets and pipes are left out.
+
+    ``previous``: an earlier copy, whose files are linked where nothing tells them apart. ``again_since``: files of that time (seconds since 1970) or later are
+    copied in any case, as a pass before may have read them while they were written. What vanishes meanwhile is left out. Raises OSError.
+    """
+    done: Progress = {"copied": 0, "linked": 0, "kept": 0, "bytes": 0}
+    wanted: set[Path] = set()
+    os.makedirs(target, exist_ok=True)
+    folders = []
+    for folder, names, files in os.walk(source):
+        inner = os.path.relpath(folder, source)
+        here = os.path.normpath(os.path.join(target, inner))
+        folders.append((folder, here))
+        _directory(here)
+        wanted.add(here)
+        links = [name for name in names if os.path.islink(os.path.join(folder, name))]
+        for name in [*files, *links]:
+            path, copy = os.path.join(folder, name), os.path.join(here, name)
+            info = stat_or_none(path)
+            if info is None or not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
+                continue
+            wanted.add(copy)
+            earlier = os.path.normpath(os.path.join(previous, inner, name)) if previous else None
+            _take(path, copy, info, earlier, info.st_mtime >= again_since > 0, done)
+    _remove_others(target, wanted)
+    for folder, here in reversed(folders):
+        info = stat_or_none(folder)
+        if info is not None and os.path.isdir(here):
+            _be_like(here, info)
+    return done
+
+
+def _directory(path: Path) -> None:
+    found = stat_or_none(path)
+    if found is not None and not stat.S_ISDIR(found.st_mode):
+        os.unlink(path)
+        found = None
+    if found is None:
+        os.mkdir(path, 0o700)
+
+
+def _take(path: Path, copy: Path, info: os.stat_result, earlier: Path | None, again: bool, done: Progress) -> None:
+    there = stat_or_none(copy)
+    if there is not None and not again and same(info, there):
+        done["kept"] += 1
+        return
+    if there is not None:
+        # Never written into: it may be a link to what an earlier copy has.
+        shutil.rmtree(copy) if stat.S_ISDIR(there.st_mode) else os.unlink(copy)
+    found = stat_or_none(earlier) if earlier and not again else None
+    if found is not None and earlier and stat.S_ISREG(info.st_mode) and same(info, found):
+        os.link(earlier, copy)
+        done["linked"] += 1
+        return
+    try:
+        if stat.S_ISLNK(info.st_mode):
+            os.symlink(os.readlink(path), copy)
+            os.chown(copy, info.st_uid, info.st_gid, follow_symlinks=False)
+        else:
+            shutil.copyfile(path, copy, follow_symlinks=False)
+            _be_like(copy, info)
+    except FileNotFoundError:
+        return
+    done["copied"] += 1
+    done["bytes"] += info.st_size
+
+
+def _be_like(path: Path, info: os.stat_result) -> None:
+    os.chown(path, info.st_uid, info.st_gid)
+    os.chmod(path, stat.S_IMODE(info.st_mode))
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+def _remove_others(target: Path, wanted: set[Path]) -> None:
+    for folder, names, files in os.walk(target, topdown=False):
+        for name in [*files, *names]:
+            path = os.path.join(folder, name)
+            if path not in wanted:
+                shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+
+
+def digest(path: Path) -> str:
+    found = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def describe(tree: Path, known: t.Mapping[str, t.Any], earlier: Path | None) -> dict[str, dict[str, t.Any]]:
+    """path -> {"size", "sha256"} of every file; {"link"} of a symbolic link.
+
+    ``known``: what the manifest of an earlier copy says of its files, for those that are links to it.
+    """
+    found: dict[str, dict[str, t.Any]] = {}
+    for folder, names, files in os.walk(tree):
+        for name in sorted([*files, *(each for each in names if os.path.islink(os.path.join(folder, each)))]):
+            path = os.path.join(folder, name)
+            inner = os.path.relpath(path, tree)
+            info = os.lstat(path)
+            if stat.S_ISLNK(info.st_mode):
+                found[inner] = {"link": os.readlink(path)}
+                continue
+            twin = stat_or_none(os.path.join(earlier, inner)) if earlier and inner in known else None
+            if twin is not None and twin.st_ino == info.st_ino:
+                found[inner] = dict(known[inner])
+            else:
+                found[inner] = {"size": info.st_size, "sha256": digest(path)}
+    return found
+
+
+def read_manifest(snapshot: Path) -> dict[str, t.Any]:
+    """Raises SnapshotError."""
+    path = os.path.join(snapshot, MANIFEST)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return t.cast("dict[str, t.Any]", json.load(stream))
+    except FileNotFoundError as exc:
+        raise SnapshotError("%s is no finished backup: it has no %s" % (snapshot, MANIFEST)) from exc
+    except (OSError, ValueError) as exc:
+        raise SnapshotError("%s cannot be read: %s" % (path, exc)) from exc
+
+
+def write_manifest(snapshot: Path, manifest: t.Mapping[str, t.Any]) -> None:
+    path = os.path.join(snapshot, MANIFEST)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(manifest, stream, indent=1, sort_keys=True)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def differences(snapshot: Path) -> list[str]:
+    """Files that are not what the manifest says, in words. Raises SnapshotError for a manifest that cannot be read."""
+    wanted = read_manifest(snapshot)["files"]
+    found = describe(os.path.join(snapshot, TREE), {}, None)
+    problems = ["%s is missing" % path for path in sorted(wanted) if path not in found]
+    problems += ["%s is not of this backup" % path for path in sorted(found) if path not in wanted]
+    return problems + ["%s is another one than was written" % path for path in sorted(wanted) if path in found and found[path] != wanted[path]]
+
+
+def count_differences(before: t.Mapping[str, t.Mapping[str, int]], now: t.Mapping[str, t.Mapping[str, int]]) -> list[str]:
+    """What of what stores held is not there as it was, in words."""
+    found = []
+    for store, counts in before.items():
+        there = now.get(store, {})
+        found += ["%s %s: %d, not %d" % (store, name, there.get(name, 0), count) for name, count in counts.items() if there.get(name, 0) != count]
+    return found
+
+
+def surplus(known: t.Sequence[str], keep: int) -> list[str]:
+    """Snapshots that retention does not keep, the oldest first. At least one is kept."""
+    return sorted(known)[: max(0, len(known) - max(1, keep))]

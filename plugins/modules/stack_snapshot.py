@@ -1,0 +1,291 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, cozeops.studio contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_snapshot
+short_description: Copy a stack's directory on its host, prove a copy, and put one back
+version_added: "0.1.0"
+author:
+  - cozeops.studio contributors (@cozeops)
+description:
+  - A copy has all of the stack's directory, with owners, modes and times. Files that an earlier copy has are links to it, so that each copy is whole and
+    costs only what is new.
+  - A copy is made in two passes. The first one may be made while the stack runs; the second one, while nothing runs, takes what has changed since. So the
+    pause is as long as the changes take, and not as long as the data.
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is copied.
+  diff_mode:
+    support: none
+    description: Files are too many to be shown.
+  idempotent:
+    support: partial
+    description: A second pass over the same files copies nothing. Each finished copy is another one.
+  platform:
+    platforms: linux
+    support: full
+    description: The host has to be a Linux machine. Needs root.
+options:
+  root:
+    description: The stack's directory on the host.
+    type: path
+    required: true
+  directory:
+    description: Where copies are kept on the host.
+    type: path
+    required: true
+  id:
+    description: Name of the copy, a time such as 20260131T120000Z. With O(state=verified), V(latest) is the latest that was finished.
+    type: str
+    required: true
+  state:
+    description:
+      - V(copied) makes a pass.
+      - V(finished) writes the manifest with the checksum of every file, and removes copies beyond O(keep).
+      - V(verified) compares every file with the manifest.
+      - V(restored) puts the data of the copy in the place of those that are there, which are kept in C(before-)TIME of the stack's directory. Nothing may
+        run meanwhile.
+      - V(absent) removes a copy that was not finished.
+    type: str
+    choices: [copied, finished, verified, restored, absent]
+    required: true
+  again_since:
+    description: With O(state=copied), files of that time (seconds since 1970) or later are copied in any case. For the second pass, when the first one began.
+    type: float
+    default: 0
+  manifest:
+    description: With O(state=finished), what is to be in the manifest besides the files.
+    type: dict
+    default: {}
+  keep:
+    description: With O(state=finished), how many copies are kept. 0 keeps all.
+    type: int
+    default: 0
+"""
+
+EXAMPLES = r"""
+- name: Copy what is there
+  cozeops.studio.stack_snapshot:
+    root: /opt/cozeops/coze
+    directory: /var/backups/cozeops/coze
+    id: 20260131T120000Z
+    state: copied
+"""
+
+RETURN = r"""
+path:
+  description: The copy.
+  returned: always
+  type: str
+  sample: /var/backups/cozeops/coze/20260131T120000Z
+begun:
+  description: When the pass began, in seconds since 1970.
+  returned: when O(state=copied)
+  type: float
+  sample: 1790000000.5
+done:
+  description: Numbers of files that were copied, linked to an earlier copy, or kept from the pass before; and bytes that were copied.
+  returned: when O(state=copied)
+  type: dict
+  sample: {"copied": 12, "linked": 880, "kept": 0, "bytes": 52428800}
+files:
+  description: How many files the copy has.
+  returned: when O(state=finished) or O(state=verified)
+  type: int
+  sample: 892
+bytes:
+  description: Their size together.
+  returned: when O(state=finished) or O(state=verified)
+  type: int
+  sample: 524288000
+removed:
+  description: Copies that are beyond O(keep).
+  returned: when O(state=finished)
+  type: list
+  elements: str
+  sample: []
+problems:
+  description: Files that are not what the manifest says. With any, the module fails.
+  returned: when O(state=verified)
+  type: list
+  elements: str
+  sample: []
+id:
+  description: The copy's name.
+  returned: when O(state=verified)
+  type: str
+  sample: 20260131T120000Z
+manifest:
+  description: What O(manifest) was when the copy was finished.
+  returned: when O(state=verified)
+  type: dict
+  sample: {"release": "0.5"}
+kept:
+  description: Where what was there before is now.
+  returned: when O(state=restored)
+  type: str
+  sample: /opt/cozeops/coze/before-20260131T120000Z/data
+"""
+
+import os
+import shutil
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cozeops.studio.plugins.module_utils import _snapshot
+from ansible_collections.cozeops.studio.plugins.module_utils._snapshot import PARTIAL, TREE, SnapshotError
+
+#: What a stack keeps in its directory; anything else there is not the stack's.
+DATA = "data"
+PARTS = ("conf", DATA, "env", "state", "stack.json")
+#: Room that has to be left when a copy is made, for the stack to run on.
+RESERVE = 1024**3
+
+
+def earlier_tree(directory: str, id_: str) -> str | None:
+    """The tree of the latest finished copy before this one."""
+    older = [name for name in _snapshot.ids(directory) if name < id_]
+    return os.path.join(directory, older[-1], TREE) if older else None
+
+
+def size_of(root: str, earlier: str | None) -> int:
+    """Bytes that a copy takes at most: files that the earlier one does not have."""
+    total = 0
+    for part in PARTS:
+        for folder, dummy, names in os.walk(os.path.join(root, part)):
+            for name in names:
+                path = os.path.join(folder, name)
+                info = _snapshot.stat_or_none(path)
+                twin = _snapshot.stat_or_none(os.path.join(earlier, os.path.relpath(path, root))) if earlier else None
+                if info is not None and (twin is None or not _snapshot.same(info, twin)):
+                    total += info.st_blocks * 512
+    return total
+
+
+def copied(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    root, directory = params["root"].rstrip("/"), params["directory"]
+    partial = os.path.join(directory, params["id"] + PARTIAL)
+    earlier = earlier_tree(directory, params["id"])
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if not os.path.isdir(partial):
+        needed, free = size_of(root, earlier), os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
+        if needed + RESERVE > free:
+            raise SnapshotError(
+                "%s has %d MB of room, and a copy of %s takes up to %d MB more. Make room there, or set stack_backup_dir to another file system."
+                % (directory, free // 1024**2, root, needed // 1024**2)
+            )
+        os.mkdir(partial, 0o700)
+    begun = time.time()
+    done = {"copied": 0, "linked": 0, "kept": 0, "bytes": 0}
+    os.makedirs(os.path.join(partial, TREE), mode=0o700, exist_ok=True)
+    for part in PARTS:
+        source, target = os.path.join(root, part), os.path.join(partial, TREE, part)
+        if os.path.isdir(source):
+            passed = _snapshot.copy_tree(source, target, os.path.join(earlier, part) if earlier else None, params["again_since"])
+            done = {key: done[key] + passed[key] for key in done}
+        elif os.path.isfile(source):
+            shutil.copy2(source, target)
+    return {"changed": True, "path": partial, "begun": begun, "done": done}
+
+
+def finished(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    directory = params["directory"]
+    partial, path = os.path.join(directory, params["id"] + PARTIAL), os.path.join(directory, params["id"])
+    earlier = earlier_tree(directory, params["id"])
+    known = _snapshot.read_manifest(os.path.dirname(earlier))["files"] if earlier else {}
+    files = _snapshot.describe(os.path.join(partial, TREE), known, earlier)
+    _snapshot.write_manifest(partial, {**params["manifest"], "files": files})
+    os.rename(partial, path)
+    gone = _snapshot.surplus(_snapshot.ids(directory), params["keep"]) if params["keep"] else []
+    for name in gone:
+        shutil.rmtree(os.path.join(directory, name))
+    return {"changed": True, "path": path, "removed": gone, **amounts(files)}
+
+
+def amounts(files: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, int]:
+    return {"files": len(files), "bytes": sum(each.get("size", 0) for each in files.values())}
+
+
+def verified(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    path = os.path.join(params["directory"], params["id"])
+    problems = _snapshot.differences(path)
+    if problems:
+        shown = "; ".join(problems[:5]) + (" and %d more" % (len(problems) - 5) if len(problems) > 5 else "")
+        raise SnapshotError("%s is damaged: %s. Nothing was changed. Take another backup." % (path, shown))
+    manifest = _snapshot.read_manifest(path)
+    files = manifest.pop("files")
+    return {"changed": False, "path": path, "id": params["id"], "problems": [], "manifest": manifest, **amounts(files)}
+
+
+def restored(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The data that are there are put aside, and the copy's put in their place; a call that was cut off goes on with the next one."""
+    root, path = params["root"].rstrip("/"), os.path.join(params["directory"], params["id"])
+    place, aside = os.path.join(root, DATA), os.path.join(root, "restoring-" + params["id"])
+    new, old = os.path.join(aside, DATA + ".new"), os.path.join(aside, DATA)
+    os.makedirs(aside, mode=0o700, exist_ok=True)
+    if not os.path.isdir(old):
+        _snapshot.copy_tree(os.path.join(path, TREE, DATA), new, None)
+        os.rename(place, old) if os.path.isdir(place) else os.mkdir(old, 0o700)
+    if os.path.isdir(new):
+        os.rename(new, place)
+    kept = os.path.join(root, "before-" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    os.rename(aside, kept)
+    return {"changed": True, "path": path, "kept": os.path.join(kept, DATA)}
+
+
+def absent(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    partial = os.path.join(params["directory"], params["id"] + PARTIAL)
+    there = os.path.isdir(partial)
+    if there:
+        shutil.rmtree(partial)
+    return {"changed": there, "path": partial}
+
+
+STATES: dict[str, t.Callable[[t.Mapping[str, t.Any]], dict[str, t.Any]]] = {
+    "copied": copied,
+    "finished": finished,
+    "verified": verified,
+    "restored": restored,
+    "absent": absent,
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "directory": {"type": "path", "required": True},
+            "id": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": list(STATES), "required": True},
+            "again_since": {"type": "float", "default": 0},
+            "manifest": {"type": "dict", "default": {}},
+            "keep": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    if params["id"] == "latest" and params["state"] == "verified":
+        known = _snapshot.ids(params["directory"])
+        if not known:
+            module.fail_json(msg="%s has no finished backup" % params["directory"])
+        params["id"] = known[-1]
+    if not _snapshot.ID.fullmatch(params["id"]):
+        module.fail_json(msg="id: %r is no time such as 20260131T120000Z" % params["id"])
+    if module.check_mode and params["state"] != "verified":
+        module.exit_json(changed=True, path=os.path.join(params["directory"], params["id"]))
+    try:
+        module.exit_json(**STATES[params["state"]](params))
+    except SnapshotError as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg="%s: %s" % (exc.filename or params["directory"], exc.strerror or exc))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of a stack's directory: made in two passes, proved, put back, and never at the cost of what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.cozeops.studio.plugins.module_utils import _snapshot
+from ansible_collections.cozeops.studio.plugins.modules import stack_snapshot
+from ansible_collections.cozeops.studio.tests.unit.plugins.run_module import run_main
+
+ONE, TWO = "20260301T120000Z", "20260302T120000Z"
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "coze"
+    for path, text in {"data/mysql/ibdata": "rows", "data/.mysql.json": "{}", "env/mysql.env": "A=1", "conf/x": "x", "stack.json": "{}", "other": "no"}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root
+
+
+@pytest.fixture
+def call(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(state: str, name: str = ONE, check: bool = False, **more: Any) -> dict[str, Any]:
+        return run_main(stack_snapshot.main, capsys, {"root": str(root), "directory": str(tmp_path / "backups"), "id": name, "state": state, **more}, check)
+
+    return run
+
+
+def made(call: Call, name: str, **more: Any) -> dict[str, Any]:
+    assert not call("copied", name)["failed"]
+    return call("finished", name, **more)
+
+
+def test_a_backup_has_what_is_the_stacks_and_proves_it(call: Call, root: Path, tmp_path: Path) -> None:
+    before = call("copied", check=True)
+    assert before["changed"] and not (tmp_path / "backups").exists()
+    first = call("copied")
+    assert first["done"] == {"copied": 4, "linked": 0, "kept": 0, "bytes": 10}
+    (root / "data/mysql/ibdata").write_text("rows and more")
+    assert call("copied", again_since=first["begun"] + 10)["done"]["copied"] == 1
+    result = call("finished", manifest={"stack": "coze", "counts": {"mysql": {"user": 3}}})
+    assert (result["files"], result["removed"]) == (5, [])
+    assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "backups" / ONE / "tree" / "other").exists()
+    proved = call("verified")
+    assert proved["manifest"] == {"stack": "coze", "counts": {"mysql": {"user": 3}}} and proved["files"] == 5
+    assert call("verified", "latest")["id"] == ONE
+
+
+def test_a_damaged_backup_is_refused(call: Call, tmp_path: Path) -> None:
+    made(call, ONE)
+    (tmp_path / "backups" / ONE / "tree/data/mysql/ibdata").write_text("rot!")
+    result = call("verified")
+    assert result["failed"]
+    assert result["msg"].endswith("is damaged: data/mysql/ibdata is another one than was written. Nothing was changed. Take another backup.")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (TWO, "is no finished backup: it has no manifest.json"),
+        ("yesterday", "id: 'yesterday' is no time such as 20260131T120000Z"),
+        ("latest", "has no finished backup"),
+    ],
+)
+def test_what_is_not_there_is_told(call: Call, name: str, says: str) -> None:
+    result = call("verified", name)
+    assert result["failed"] and says in result["msg"]
+
+
+def test_a_later_backup_costs_what_is_new_and_the_oldest_goes(call: Call, root: Path, tmp_path: Path) -> None:
+    made(call, ONE)
+    (root / "conf/x").write_text("new")
+    assert call("copied", TWO)["done"] == {"copied": 1, "linked": 3, "kept": 0, "bytes": 3}
+    assert call("finished", TWO, keep=1)["removed"] == [ONE]
+    assert _snapshot.ids(str(tmp_path / "backups")) == [TWO] and not call("verified", TWO)["failed"]
+
+
+def test_no_backup_is_begun_that_has_no_room(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_snapshot, "RESERVE", 1 << 60)
+    result = call("copied")
+    assert result["failed"] and "Make room there, or set stack_backup_dir to another file system." in result["msg"]
+    assert not list((tmp_path / "backups").iterdir())
+
+
+def test_the_data_are_put_back_and_those_that_were_there_are_kept(call: Call, root: Path) -> None:
+    made(call, ONE)
+    (root / "data/mysql/ibdata").write_text("later rows")
+    (root / "env/mysql.env").write_text("A=2")
+    result = call("restored")
+    assert (root / "data/mysql/ibdata").read_text() == "rows" and (root / "env/mysql.env").read_text() == "A=2"
+    kept = Path(result["kept"])
+    assert (kept / "mysql/ibdata").read_text() == "later rows" and kept.parent.name.startswith("before-")
+    assert not call("verified")["failed"], "the backup stays what it is"
+    os.rename(kept.parent, root / "before-x")
+    (root / "data/mysql/ibdata").write_text("third rows")
+    again = call("restored")
+    assert (Path(again["kept"]) / "mysql/ibdata").read_text() == "third rows", "a second time loses nothing either"
+
+
+@pytest.mark.parametrize("at", ["copy", "aside", "place"])
+def test_what_was_cut_off_goes_on_with_the_next_call(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    made(call, ONE)
+    (root / "data/mysql/ibdata").write_text("later rows")
+    real, calls = os.rename, {"copy": 0, "aside": 1, "place": 2}[at]
+
+    def cut(source: Any, target: Any) -> None:
+        nonlocal calls
+        if calls == 0:
+            raise OSError(5, "cut off")
+        calls -= 1
+        real(source, target)
+
+    monkeypatch.setattr(stack_snapshot.os, "rename", cut)
+    assert call("restored")["failed"]
+    monkeypatch.setattr(stack_snapshot.os, "rename", real)
+    result = call("restored")
+    assert not result["failed"]
+    assert (root / "data/mysql/ibdata").read_text() == "rows"
+    assert (Path(result["kept"]) / "mysql/ibdata").read_text() == "later rows"
+    assert not list(root.glob("restoring-*"))
+
+
+def test_lost_data_can_be_put_back(call: Call, root: Path) -> None:
+    made(call, ONE)
+    os.rename(root / "data", root.parent / "lost")
+    assert not call("restored")["failed"] and (root / "data/mysql/ibdata").read_text() == "rows"
+
+
+def test_an_unfinished_backup_is_removed(call: Call, tmp_path: Path) -> None:
+    call("copied")
+    assert call("absent")["changed"] and not call("absent")["changed"]
+    assert json.dumps(list((tmp_path / "backups").iterdir())) == "[]"
