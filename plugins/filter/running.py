@@ -20,5 +20,5 @@ class FilterModule:
             "stop_waves": _running.stop_waves,
             "to_stop": _running.to_stop,
             "unknown_services": _running.unknown,
-            "without_data": _running.without_data,
+            "writers": _running.writers,
         }

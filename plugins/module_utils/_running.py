@@ -84,9 +84,14 @@ def stop_waves(models: t.Sequence[Model], chosen: t.Sequence[str]) -> list[list[
     return waves
 
 
-def without_data(models: t.Sequence[Model]) -> list[str]:
-    """Services of the stack that keep nothing: they write into those that do. ``models``: of all hosts of the stack."""
-    return [name for model in models for name, service in model["services"].items() if not service["data"]]
+def writers(models: t.Sequence[Model]) -> list[str]:
+    """Services that keep nothing themselves and write into those that do: they need one, however far. ``models``: of all hosts of the stack."""
+    services = {name: service for model in models for name, service in model["services"].items()}
+
+    def stores_below(name: str) -> bool:
+        return any(services[other]["data"] or stores_below(other) for other in services[name]["depends_on"] if other in services)
+
+    return [name for name, service in services.items() if not service["data"] and stores_below(name)]
 
 
 def to_stop(model: Model, there: States, wave: t.Sequence[str]) -> list[dict[str, t.Any]]:

@@ -83,6 +83,20 @@ def test_no_wave_has_one_that_another_of_it_or_of_a_later_one_needs(chosen: set[
             assert not any(name in NEEDS[other] for other in later | set(wave))
 
 
+def test_writers_are_those_above_the_stores() -> None:
+    services = {
+        "mysql": {"data": [{}], "depends_on": {}},
+        "nsqlookupd": {"data": [], "depends_on": {}},
+        "nsqd": {"data": [{}], "depends_on": {"nsqlookupd": "ready"}},
+        "nsqadmin": {"data": [], "depends_on": {"nsqlookupd": "ready"}},
+        "coze-server": {"data": [], "depends_on": {"mysql": "ready", "nsqd": "ready"}},
+        "coze-web": {"data": [], "depends_on": {"coze-server": "ready"}},
+    }
+    parts = [{"services": {name: services[name] for name in names}} for names in (["mysql", "nsqlookupd", "nsqd", "nsqadmin"], ["coze-server", "coze-web"])]
+    assert _running.writers(parts) == ["coze-server", "coze-web"]
+    assert _running.writers([]) == []
+
+
 @pytest.mark.parametrize("state", ["running", "restarting", "paused", "exited", "created", "dead"])
 def test_only_what_has_a_process_is_stopped(state: str) -> None:
     stops = state in ("running", "restarting", "paused")
