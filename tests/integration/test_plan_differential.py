@@ -183,7 +183,7 @@ class Stack:
 
     def docker_container(self, wish: Wish, check: bool, **more: Any) -> Data:
         model, service = self.resolve(wish)
-        arguments = {**ALWAYS, **options(model, service), "_ansible_diff": True, **more}
+        arguments = {**ALWAYS["made"], **options(model, service), "_ansible_diff": True, **more}
         return run_main(docker_container.main, self.capsys, arguments, check)
 
     def make(self, wish: Wish, **more: Any) -> None:
@@ -395,6 +395,7 @@ def test_every_field_of_a_definition_is_tried() -> None:
         "chat_models",  # files, once they are resolved
         "replicas",  # where and in which order, and nothing of the container
         "front",
+        "offers",  # ports, once it is known which hosts need them
     }
     tried = {field for case in DEFINITION_CASES for field in case.wish.definition}
     assert set(FIELDS) - tried == elsewhere
