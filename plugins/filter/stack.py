@@ -100,14 +100,9 @@ def entry_ports(model: t.Mapping[str, t.Any]) -> list[int]:
     return [port["port"] for service in model["services"].values() for port in service["ports"] if port.get("variable") != _published.VARIABLE]
 
 
-def bracketed(address: str) -> str:
-    """The address as it stands before a colon and a port."""
-    return "[%s]" % address if ":" in address else address
-
-
 def inner_address(entry: t.Mapping[str, t.Any]) -> str:
     """Where the entry answers on its own host."""
-    return bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(entry["address"], entry["address"]))
+    return _container.bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(entry["address"], entry["address"]))
 
 
 def way_in(entry: t.Mapping[str, t.Any], local: bool, address: str, user: str, answers: bool = True, ports: t.Sequence[int] = ()) -> list[str]:
@@ -119,7 +114,7 @@ def way_in(entry: t.Mapping[str, t.Any], local: bool, address: str, user: str, a
     if local or (answers and not loopback):
         return ["Open %s" % entry["url"]]
     target = "%s@%s" % (user, address) if user else address
-    inside, outside = inner_address(entry), bracketed(address)
+    inside, outside = inner_address(entry), _container.bracketed(address)
     forward = " ".join("-L %s:%s:%s" % (port, inside, port) for port in ports or [entry["port"]])
     tunnel = "  ssh -N %s %s      and open http://127.0.0.1:%s" % (forward, target, entry["port"])
     if not loopback:

@@ -42,10 +42,15 @@ def bind_mounts(root: str, service: Service) -> list[dict[str, t.Any]]:
     ]
 
 
+def bracketed(address: str) -> str:
+    """The address as it stands before a colon and a port."""
+    return "[%s]" % address if ":" in address else address
+
+
 def published(service: Service) -> list[str]:
     """"address:port:container_port", with brackets round an IPv6 address."""
     return [
-        "%s:%s:%s" % ("[%s]" % port["address"] if ":" in port["address"] else port["address"], port["port"], port["container_port"])
+        "%s:%s:%s" % (bracketed(port["address"]), port["port"], port["container_port"])
         for port in service["ports"]
     ]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.cozeops.studio.plugins.module_utils._settings_values import host_and_port, parse_dsn
+from ansible_collections.cozeops.studio.plugins.module_utils._settings_values import dsn_options, host_and_port
 
 FAIL, WARN = "fail", "warn"
 
@@ -45,10 +45,8 @@ def server_stores(env: Env) -> list[dict[str, t.Any]]:
 
 
 def _mysql(env: Env) -> dict[str, t.Any]:
-    dsn = parse_dsn(env["MYSQL_DSN"])
-    told = dict(pair.partition("=")[::2] for pair in dsn.parameters.split("&"))
-    place = "%s:%d/%s" % (dsn.host, dsn.port, dsn.database)
-    options = {"host": dsn.host, "port": dsn.port, "user": dsn.user, "password": dsn.password, "database": dsn.database, "tls": told.get("tls", "false")}
+    options = dsn_options(env["MYSQL_DSN"])
+    place = "%s:%d/%s" % (options["host"], options["port"], options["database"])
     return {"service": "mysql", "kind": "mysql", "probe": "mysql", "place": place, **options}
 
 

@@ -15,7 +15,8 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
-from ansible_collections.cozeops.studio.plugins.module_utils._settings_values import host_and_port, is_own_host, parse_dsn
+from ansible_collections.cozeops.studio.plugins.module_utils._container import bracketed
+from ansible_collections.cozeops.studio.plugins.module_utils._settings_values import dsn_options, host_and_port, is_own_host
 from ansible_collections.cozeops.studio.plugins.module_utils._variables import unknown_options
 
 VARIABLE = "stack_external"
@@ -68,7 +69,7 @@ def _checked(where: str, value: Options, kind: Kind, release: str, stored: t.Map
         if rest:
             return ["%s.dsn: it says all that there is to say; take %s away." % (where, ", ".join(rest))], {}
         try:
-            value = _of_dsn(str(value["dsn"]))
+            value = dsn_options(str(value["dsn"]))
         except ValueError as exc:
             return ["%s.dsn: it %s." % (where, exc)], {}
     every: t.Mapping[str, t.Any] = kind["options"]
@@ -94,12 +95,6 @@ def _checked(where: str, value: Options, kind: Kind, release: str, stored: t.Map
         # The brackets of an IPv6 address belong to an address with a port.
         taken.update({name: str(taken[name]).strip("[]") for name, option in every.items() if option.get("is") == "host"})
     return problems, taken
-
-
-def _of_dsn(text: str) -> Options:
-    dsn = parse_dsn(text)
-    told = dict(pair.partition("=")[::2] for pair in dsn.parameters.split("&"))
-    return {"host": dsn.host, "port": dsn.port, "user": dsn.user, "password": dsn.password, "database": dsn.database, "tls": told.get("tls", "false")}
 
 
 def _wrong_value(where: str, name: str, value: t.Any, option: t.Mapping[str, t.Any]) -> str:
@@ -128,7 +123,7 @@ def _host_of(text: str, kind: str) -> str:
             raise ValueError("has no http:// or https:// in front")
         text = text.rstrip("/")
     if kind == "host" and ":" in text and not text.startswith("["):
-        text = "[%s]" % text
+        text = bracketed(text)
     host, port = host_and_port(text)
     if kind == "host" and port is not None:
         raise ValueError("has a port in it, which is an option of its own")
@@ -146,10 +141,6 @@ def _rivals(used: t.Mapping[str, Kind]) -> list[str]:
             if used[name].get("setting") and used[name].get("setting") == used[other].get("setting"):
                 found.append("%s: %s and %s stand for the same. Leave one." % (VARIABLE, name, other))
     return found
-
-
-def bracketed(host: str) -> str:
-    return "[%s]" % host if ":" in host else host
 
 
 def fields(taken: Options, kind: Kind) -> dict[str, str]:

@@ -192,6 +192,11 @@ def disk(path: str) -> dict[str, t.Any]:
     }
 
 
+def disks(*paths: str) -> list[dict[str, t.Any]]:
+    """What will hold these paths, each file system once."""
+    return list({found["mount"]: found for found in map(disk, paths)}.values())
+
+
 def cpu() -> dict[str, t.Any]:
     """{"machine", "count", "flags" (those that matter), "page_size"}."""
     flags = next((line.split(":", 1)[1].split() for line in read("/proc/cpuinfo").splitlines() if line.startswith("flags")), [])

@@ -12,6 +12,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+from ansible_collections.cozeops.studio.plugins.module_utils._container import bracketed
+
 Service = t.Mapping[str, t.Any]
 Placement = t.Mapping[str, t.Sequence[str]]
 
@@ -103,5 +105,4 @@ def upstreams(services: t.Sequence[Service], placement: Placement, host: str, ad
 
 
 def with_port(address: str, port: int) -> str:
-    plain = address.strip("[]")
-    return "[%s]:%d" % (plain, port) if ":" in plain else "%s:%d" % (plain, port)
+    return "%s:%d" % (bracketed(address.strip("[]")), port)

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starting and stopping what is there, without making anything anew. Pure."""
+"""Starting and stopping what is there, without making anything anew. Pure, but for ``read_kept``."""
 
 from __future__ import annotations
 
 import difflib
 import typing as t
 
+from ansible_collections.cozeops.studio.plugins.module_utils import _host
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
 from ansible_collections.cozeops.studio.plugins.module_utils._definition import in_waves
 
@@ -23,6 +24,18 @@ def kept(model: Model) -> dict[str, t.Any]:
     """The model that a host keeps, as it was before it was written: with its services in order."""
     order = model.get("order") or sorted(model["placement"])
     return {**model, **{part: {name: model[part][name] for name in order if name in model[part]} for part in ("placement", "services")}}
+
+
+class NoStack(Exception):
+    """There is no stack in the directory; the text says so to the operator."""
+
+
+def read_kept(root: str) -> dict[str, t.Any]:
+    """The model that the host keeps in the stack's directory. Raises NoStack."""
+    model = _host.load_json("%s/stack.json" % root)
+    if not isinstance(model, dict):
+        raise NoStack("there is no %s/stack.json: no stack was deployed there" % root)
+    return kept(model)
 
 
 def unknown(model: Model, chosen: t.Sequence[str]) -> str:

@@ -116,6 +116,13 @@ def parse_dsn(text: str) -> Dsn:
     return Dsn(user, password, host, 3306 if port is None else port, database, parameters)
 
 
+def dsn_options(text: str) -> dict[str, t.Any]:
+    """What a data source name says of where MySQL is and how to log in, option by option. Raises ValueError with what is wrong."""
+    dsn = parse_dsn(text)
+    told = dict(pair.partition("=")[::2] for pair in dsn.parameters.split("&"))
+    return {"host": dsn.host, "port": dsn.port, "user": dsn.user, "password": dsn.password, "database": dsn.database, "tls": told.get("tls", "false")}
+
+
 def shape_hint(value: str) -> str | None:
     """What was left in a value by copying or by a pipeline of sed, if anything; never with the value itself."""
     if value != value.strip():

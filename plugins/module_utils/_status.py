@@ -46,8 +46,7 @@ def ago(moment: str, now: datetime.datetime) -> str:
     """How long ago a time of Docker's was, in its largest unit: 45s, 12m, 3h, 8d; "" for none."""
     if not moment or moment.startswith("0001"):
         return ""
-    then = datetime.datetime.fromisoformat(moment[:19]).replace(tzinfo=datetime.timezone.utc)
-    seconds = max(0, int((now - then).total_seconds()))
+    seconds = max(0, int((now - at(moment)).total_seconds()))
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * length or (unit == "d" and seconds >= length):
             return "%d%s" % (seconds // length, unit)

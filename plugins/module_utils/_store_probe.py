@@ -20,6 +20,7 @@ import ssl
 import struct
 import typing as t
 
+from ansible_collections.cozeops.studio.plugins.module_utils._container import bracketed
 from ansible_collections.cozeops.studio.plugins.module_utils._http import (
     Answer,
     Connect,
@@ -200,7 +201,7 @@ def s3(store: Store, way: Way) -> str:
     else:
         target, path = target_of(store), "/%s" % store["bucket"]
     default = {"http": 80, "https": 443}[target.scheme]
-    host = "%s%s" % ("[%s]" % target.host if ":" in target.host else target.host, "" if target.port == default else ":%d" % target.port)
+    host = "%s%s" % (bracketed(target.host), "" if target.port == default else ":%d" % target.port)
     now = datetime.datetime.now(datetime.timezone.utc)
     region = str(store.get("region") or "us-east-1")
     headers = signed("GET", host, path, "location=", region, str(store["access_key"]), str(store["secret_key"]), now)

@@ -55,7 +55,6 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cozeops.studio.plugins.module_utils import _host
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
 from ansible_collections.cozeops.studio.plugins.module_utils._exec import ExecError
@@ -63,6 +62,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._http import Connec
 from ansible_collections.cozeops.studio.plugins.module_utils._mysql import MysqlError, Session, query
 from ansible_collections.cozeops.studio.plugins.module_utils._probe import redis_answers, redis_call
 from ansible_collections.cozeops.studio.plugins.module_utils._redact import read_env
+from ansible_collections.cozeops.studio.plugins.module_utils._running import NoStack, read_kept
 from ansible_collections.cozeops.studio.plugins.module_utils._store_probe import Way
 from ansible_collections.cozeops.studio.plugins.module_utils._via_container import as_container
 
@@ -140,9 +140,10 @@ def counted(client: t.Any, model: t.Mapping[str, t.Any]) -> dict[str, dict[str, 
 def main() -> None:
     module = AnsibleModule(argument_spec={"root": {"type": "path", "required": True}}, supports_check_mode=True)
     root = module.params["root"].rstrip("/")
-    model = _host.load_json(os.path.join(root, "stack.json"))
-    if not isinstance(model, dict):
-        module.fail_json(msg="there is no %s/stack.json: no stack was deployed there" % root)
+    try:
+        model = read_kept(root)
+    except NoStack as exc:
+        module.fail_json(msg=str(exc))
     try:
         module.exit_json(changed=False, counts=counted(connect(), model))
     except (CountError, EngineError) as exc:

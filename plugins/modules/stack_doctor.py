@@ -79,7 +79,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._mysql import Mysql
 from ansible_collections.cozeops.studio.plugins.module_utils._plan_host import watched_once
 from ansible_collections.cozeops.studio.plugins.module_utils._ready import Watch
 from ansible_collections.cozeops.studio.plugins.module_utils._redact import read_env, redact, stack_secrets
-from ansible_collections.cozeops.studio.plugins.module_utils._running import ALIVE, kept
+from ansible_collections.cozeops.studio.plugins.module_utils._running import ALIVE, NoStack, read_kept
 from ansible_collections.cozeops.studio.plugins.module_utils._schema import SchemaError, expected, lacking, migration_order, read_script
 from ansible_collections.cozeops.studio.plugins.module_utils._search import SUFFIX
 from ansible_collections.cozeops.studio.plugins.module_utils._sql import UPSTREAM_DATABASE
@@ -258,8 +258,7 @@ def examine(client: t.Any, model: dict[str, t.Any], log_lines: int) -> list[Find
     inspects = {name: inspect_or_none(client, container_name(model["name"], name)) for name in model["services"]}
     look = Look(client, model, inspects, stack_secrets(root), log_lines)
     engine_root = client.info().get("DockerRootDir") or _host.ENGINE_ROOT
-    disks = {disk["mount"]: disk for disk in (_host.disk(root), _host.disk(engine_root))}
-    found = [*_doctor.disk_findings(list(disks.values())), *_doctor.memory_findings(_host.memory())]
+    found = [*_doctor.disk_findings(_host.disks(root, engine_root)), *_doctor.memory_findings(_host.memory())]
     found += container_findings(look)
     down = {each["service"] for each in found if each["level"] == FAIL}
     found += store_findings(look, down)
@@ -276,10 +275,10 @@ def main() -> None:
         argument_spec={"root": {"type": "path", "required": True}, "log_lines": {"type": "int", "default": 300}}, supports_check_mode=True
     )
     root = module.params["root"].rstrip("/")
-    model = _host.load_json(os.path.join(root, "stack.json"))
-    if not isinstance(model, dict):
-        module.fail_json(msg="there is no %s/stack.json: no stack was deployed there" % root)
-    model = kept(model)
+    try:
+        model = read_kept(root)
+    except NoStack as exc:
+        module.fail_json(msg=str(exc))
     needs = {name: list(service["depends_on"]) for name, service in model["services"].items()}
     try:
         found = examine(connect(), model, module.params["log_lines"])

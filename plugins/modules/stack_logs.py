@@ -103,6 +103,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils import _host, _lock
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
 from ansible_collections.cozeops.studio.plugins.module_utils._redact import read_env, redact, stack_secrets
+from ansible_collections.cozeops.studio.plugins.module_utils._running import NoStack, read_kept
 from ansible_collections.cozeops.studio.plugins.module_utils._support import archive, cut, leaks, masked_env, masked_inspect
 
 
@@ -175,9 +176,10 @@ def main() -> None:
     )
     params = module.params
     root, now = params["root"].rstrip("/"), time.time()
-    model = _host.load_json(os.path.join(root, "stack.json"))
-    if not isinstance(model, dict):
-        module.fail_json(msg="there is no %s/stack.json: no stack was deployed there" % root)
+    try:
+        model = read_kept(root)
+    except NoStack as exc:
+        module.fail_json(msg=str(exc))
     wanted = [name for name in params["services"] or model["services"] if name in model["services"]]
     try:
         client = connect()

@@ -100,7 +100,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._container import c
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
 from ansible_collections.cozeops.studio.plugins.module_utils._http import target_of_url, tls_context
 from ansible_collections.cozeops.studio.plugins.module_utils._plan_host import decide, image_of, labels_by_name, strangers, watched_once
-from ansible_collections.cozeops.studio.plugins.module_utils._running import kept
+from ansible_collections.cozeops.studio.plugins.module_utils._running import NoStack, read_kept
 
 CERTIFICATE_TIMEOUT = 3.0
 
@@ -209,10 +209,10 @@ def main() -> None:
         argument_spec={"root": {"type": "path", "required": True}, "disk_timeout": {"type": "float", "default": 5}}, supports_check_mode=True
     )
     root = module.params["root"].rstrip("/")
-    model = _host.load_json(os.path.join(root, "stack.json"))
-    if not isinstance(model, dict):
-        module.fail_json(msg="there is no %s/stack.json: no stack was deployed there" % root)
-    model = kept(model)
+    try:
+        model = read_kept(root)
+    except NoStack as exc:
+        module.fail_json(msg=str(exc))
     try:
         client = connect()
         found = look(client, model, module.params["disk_timeout"])
@@ -220,7 +220,6 @@ def main() -> None:
     except EngineError as exc:
         module.fail_json(msg=str(exc))
     holder = _lock.holder_of(_lock.lock_file(model["name"]))
-    disks = {disk["mount"]: disk for disk in (_host.disk(root), _host.disk(engine_root))}
     entry = model["entry"]
     module.exit_json(
         changed=False,
@@ -230,7 +229,7 @@ def main() -> None:
             "collection": model["collection"],
             "url": entry["url"],
             **found,
-            "disks": list(disks.values()),
+            "disks": _host.disks(root, engine_root),
             "certificate": certificate_of(entry["url"]) if entry["scheme"] == "https" else {},
             "locked": "" if holder is None else _lock.described(holder),
             "changed": last_change(root),
