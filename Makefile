@@ -20,7 +20,7 @@ setup: ## .venv with all tools, and this checkout visible in it as cozeops.studi
 demo: setup ## a whole stack on this machine, from nothing (RELEASE=0.5)
 	@tests/tools/demo.sh $(RELEASE)
 
-test: ## linters, unit tests, lab images, integration tests, Molecule (LONG=1: also those that take long)
+test: ## linters, unit tests, lab images, integration tests, Molecule (LONG=all: also those that take long; LONG=60: as many of them as fit in 60 minutes)
 	@LONG=$(LONG) tests/tools/test.sh
 
 lint: setup ## yamllint, ruff, mypy, ansible-lint, ansible-test sanity, changelog

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,33 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --no-long-after."""
+    parser.addoption("--no-long-after", type=float, metavar="SECONDS", help="skip long tests that would end later than that (seconds since the epoch)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What every change needs comes first, so that a limit of time hits what says little more."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is not None)
+
+
+#: For each mark `long`, why its tests are skipped, or "". A file whose first test began is run to its end.
+TOO_LATE: dict[int, str] = {}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips long tests that would not end in time."""
+    limit, mark = item.config.getoption("--no-long-after"), item.get_closest_marker("long")
+    if limit is None or mark is None:
+        return
+    if id(mark) not in TOO_LATE:
+        minutes = mark.kwargs["minutes"]
+        late = time.time() + 60 * minutes > limit
+        TOO_LATE[id(mark)] = f"takes about {minutes} minutes, which are not left; make test LONG=all has the time" if late else ""
+    if TOO_LATE[id(mark)]:
+        pytest.skip(TOO_LATE[id(mark)])
 
 
 @pytest.fixture(scope="session")

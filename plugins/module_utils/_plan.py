@@ -20,6 +20,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._swap import previo
 Options = t.Mapping[str, t.Any]
 Inspect = t.Mapping[str, t.Any]
 Reason = dict[str, t.Any]
+Entry = dict[str, t.Any]  # of a plan: {"action", "why"} and more
 
 ACTIONS = ("none", "start", "reload", "restart", "recreate")
 LABELS = (LABEL_STACK, LABEL_SERVICE)
@@ -318,10 +319,31 @@ def plan_service(
     if why or action == "recreate":
         return {"action": "recreate", "why": [*why, *changed_files]}
     moved = {"moved": True} if tag_moved(options, inspect, image) else {}
-    if inspect["State"]["Status"] != "running":
-        # Whatever a changed file asks of a running container, starting does.
-        return {"action": "start", "why": [{"name": "state", "current": inspect["State"]["Status"], "desired": "running"}, *changed_files], **moved}
+    status = inspect["State"]["Status"]
+    if status != "running":
+        # Whatever a changed file asks of a running container, starting does. One that ends again and again counts as started for the Engine.
+        again = "restart" if status == "restarting" else "start"
+        return {"action": again, "why": [{"name": "state", "current": status, "desired": "running"}, *changed_files], **moved}
     return {"action": action, "why": changed_files, **moved}
+
+
+def with_looks(plan: t.Mapping[str, Entry], services: t.Sequence[t.Mapping[str, t.Any]], starting: t.Mapping[str, int]) -> dict[str, Entry]:
+    """The plan, with a restart of services that are likely to end, or have, before what they need is there.
+
+    ``starting``: service -> how often its restart policy has started it, of those that have run for a short while and are not ready. Such a service may wait
+    for long until its restart policy tries again, and until then nobody can tell it from one that will never be ready.
+    """
+    found = dict(plan)
+    for service in services:
+        entry, restarts = plan[service["name"]], starting.get(service["name"])
+        if restarts is None or entry["action"] != "none":
+            continue
+        lacking = [other for other in service["depends_on"] if other in starting or found.get(other, {}).get("action", "none") != "none"]
+        if restarts or lacking:
+            told = ", started %d times by its restart policy" % restarts if restarts else " before %s" % ", ".join(lacking)
+            reason = {"name": "state", "current": "running, not ready" + told, "desired": "ready"}
+            found[service["name"]] = {**entry, "action": "restart", "why": [*entry["why"], reason]}
+    return found
 
 
 def with_swap(entry: t.Mapping[str, t.Any], name: str, exists: bool, previous: bool) -> dict[str, t.Any]:

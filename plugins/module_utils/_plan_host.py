@@ -20,6 +20,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils._redact import read
 from ansible_collections.cozeops.studio.plugins.module_utils._swap import previous_name
 
 LOOK_SECONDS = 3.0
+#: Seconds within which a container that is not ready may be starting, rather than be in trouble that a restart would hide.
+SHORT_WHILE = 120.0
 
 
 def file_state(root: str, path: str, key: str) -> dict[str, t.Any] | None:
@@ -105,9 +107,17 @@ def watched_once(client: t.Any, model: t.Mapping[str, t.Any], services: t.Sequen
     )
 
 
+def begun_at(watch: Watch) -> float:
+    return epoch(str((watch.info.get("State") or {}).get("StartedAt") or ""))
+
+
 def look_at(client: t.Any, model: t.Mapping[str, t.Any], services: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
-    """The results C(ready) and C(timeline) of stack_plan, for these services."""
+    """The results C(ready) and C(timeline) of stack_plan, for these services; and C(starting) for C(with_looks)."""
     begun = time.time()
     seen = watched_once(client, model, services, begun)
     ready = [watch for watch in seen if watch.ready is not None and watch.failure is None]
-    return {"ready": [watch.name for watch in ready], "timeline": [timeline_entry(watch, begun) for watch in ready]}
+    return {
+        "ready": [watch.name for watch in ready],
+        "timeline": [timeline_entry(watch, begun) for watch in ready],
+        "starting": {watch.name: int(watch.info.get("RestartCount") or 0) for watch in seen if watch not in ready and begun - begun_at(watch) < SHORT_WHILE},
+    }

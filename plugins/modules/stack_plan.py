@@ -172,7 +172,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils import _host, _lock
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
-from ansible_collections.cozeops.studio.plugins.module_utils._plan import plan_service
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import plan_service, with_looks
 from ansible_collections.cozeops.studio.plugins.module_utils._plan_host import decide, labels_by_name, look_at, strangers
 from ansible_collections.cozeops.studio.plugins.module_utils._render import compare
 
@@ -241,6 +241,7 @@ def main() -> None:
         others = strangers(containers, model["name"], [service["name"] for service in services])
         if module.params["probe"]:
             seen = look_at(client, model, [service for service in services if needs_nothing(plan[service["name"]])])
+            plan = with_looks(plan, services, seen.pop("starting"))
     except EngineError as exc:
         if not module.check_mode:
             fail(str(exc))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, make_source, why_not
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=4), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 BACKUPS = "/var/backups/cozeops/coze"
 SQL = "docker exec coze-mysql sh -c 'MYSQL_PWD=$MYSQL_ROOT_PASSWORD mysql -uroot -N $MYSQL_DATABASE -e \"%s\"'"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, play_inventory, why_not
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=9), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 NAMES = ("da", "db", "dc")
 WHERE = {

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, make_source, why_not
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=3), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 WEB = "/opt/cozeops/coze/conf/coze-web/nginx.conf"
 RELOAD = "docker exec coze-coze-web nginx -c /cozeops/nginx.conf -s reload"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, play_inventory, why_not
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=5), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 PASSWORD = "p'\"a$s\\w#o r:d@/?%"
 SECRET = "their$own'secret"

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, play_inventory, why_not
 from ansible_collections.cozeops.studio.tests.tools.steady_load import SteadyLoad
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=4), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 PORT = 8888
 

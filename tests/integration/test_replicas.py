@@ -18,7 +18,7 @@ from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHos
 from ansible_collections.cozeops.studio.tests.integration.test_server_double import Client
 from ansible_collections.cozeops.studio.tests.tools.steady_load import SteadyLoad
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=3), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 PORT = 8888
 RATE = 50

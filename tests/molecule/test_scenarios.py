@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-#: Several hosts each, or a bundle with everything in it.
-LONG = ("distributed", "fleet", "offline", "offline_fleet")
+#: Several hosts each, or a bundle with everything in it; with the minutes that they take.
+LONG = {"distributed": 4, "fleet": 2, "offline": 6, "offline_fleet": 3}
 
 
 def missing_data(scenario: str) -> str:
@@ -24,7 +24,7 @@ def missing_data(scenario: str) -> str:
 
 
 @pytest.mark.molecule
-@pytest.mark.parametrize("scenario", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in SCENARIOS])
+@pytest.mark.parametrize("scenario", [pytest.param(name, marks=[pytest.mark.long(minutes=LONG[name])] if name in LONG else []) for name in SCENARIOS])
 def test_scenario(scenario: str, run_logged: Callable[..., str]) -> None:
     if missing_data(scenario):
         pytest.skip(f"the data of {missing_data(scenario)} are not beside this checkout (../shared/upstream)")

@@ -4,7 +4,7 @@
 usage: steady_load.py HOST PORT RATE STOP_FILE
 
 Each request has a connection of its own: what a browser does about one that was closed between two requests is not what is counted. Ends with 1 if any
-request failed, or after five minutes.
+request failed, or after fifteen minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-LONGEST = 300
+LONGEST = 900
 
 
 class SteadyLoad:

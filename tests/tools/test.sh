@@ -5,6 +5,7 @@ set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 failed=()
+limit=()
 
 part() {
     local name=$1
@@ -25,16 +26,17 @@ browser() {
     apt-get -qq update </dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium </dev/null
 } >/dev/null 2>&1
 
+begun=$(date +%s)
 tests/tools/setup.sh || exit
 browser || echo "test: chromium could not be installed; the report is not looked at in a browser"
 part "lab images" lab
-which=(-m "not long")
-if [ -n "${LONG:-}" ]; then
-    which=()
-else
-    echo "test: without those that take long: make test LONG=1 has them too"
-fi
-part "tests" .venv/bin/python -m pytest --durations=15 "${which[@]}" "$@"
+case ${LONG:-} in
+    "") options=(-m "not long"); echo "test: without those that take long: make test LONG=all has them too" ;;
+    all) options=() ;;
+    # What hangs is interrupted a quarter of an hour later, and pytest still says what failed until then.
+    *) options=(--no-long-after "$((begun + 60 * LONG))"); limit=(timeout --signal INT --kill-after 120 "$((begun + 60 * (LONG + 13) - $(date +%s)))") ;;
+esac
+part "tests" "${limit[@]}" .venv/bin/python -m pytest --durations=40 "${options[@]}" "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf '== FAILED: %s\n' "${failed[@]}"

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.cozeops.studio.plugins.module_utils._container import options
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
-from ansible_collections.cozeops.studio.plugins.module_utils._plan import ACTIONS, file_reasons, plan_service, stronger
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import ACTIONS, file_reasons, plan_service, stronger, with_looks
 from ansible_collections.cozeops.studio.tests.unit.plugins.samples import APIS, CONTAINER_ID, ENV, IMAGE, KEY, inspect_of, model_of, service_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -287,11 +287,45 @@ def test_a_visible_reason_needs_no_digest_beside_it() -> None:
 # --- states
 
 
-@pytest.mark.parametrize("status", ["exited", "created", "paused", "dead", "restarting"])
+@pytest.mark.parametrize("status", ["exited", "created", "paused", "dead"])
 def test_what_does_not_run_is_started(status: str) -> None:
     inspect = inspect_of(service_of())
     inspect["State"]["Status"] = status
     assert plan(inspect) == {"action": "start", "why": [{"name": "state", "current": status, "desired": "running"}]}
+
+
+def test_what_ends_again_and_again_is_restarted_as_the_engine_takes_it_for_started() -> None:
+    inspect = inspect_of(service_of())
+    inspect["State"]["Status"] = "restarting"
+    assert plan(inspect) == {"action": "restart", "why": [{"name": "state", "current": "restarting", "desired": "running"}]}
+
+
+def looked(starting: dict[str, int], **actions: str) -> dict[str, t.Any]:
+    """The plan of redis, and of a server that needs it, after a look."""
+    entries = {name: {"action": actions.get(name, "none"), "why": []} for name in ("redis", "server")}
+    return with_looks(entries, [{"name": "redis", "depends_on": []}, {"name": "server", "depends_on": ["redis"]}], starting)
+
+
+@pytest.mark.parametrize(
+    ("starting", "actions", "says"),
+    [
+        ({"server": 3}, {}, "running, not ready, started 3 times by its restart policy"),
+        ({"server": 0, "redis": 0}, {}, "running, not ready before redis"),
+        ({"server": 0}, {"redis": "start"}, "running, not ready before redis"),
+    ],
+)
+def test_what_starts_before_what_it_needs_is_restarted_after_it(starting: dict[str, int], actions: dict[str, str], says: str) -> None:
+    found = looked(starting, **actions)
+    assert found["server"] == {"action": "restart", "why": [{"name": "state", "current": says, "desired": "ready"}]}
+    assert found["redis"]["action"] == actions.get("redis", "none")
+
+
+@pytest.mark.parametrize(
+    ("starting", "actions"),
+    [({}, {}), ({}, {"redis": "start"}), ({"server": 0}, {}), ({"redis": 0}, {}), ({"server": 3}, {"server": "recreate"})],
+)
+def test_what_is_ready_or_only_takes_its_time_is_left_alone(starting: dict[str, int], actions: dict[str, str]) -> None:
+    assert {name: entry["action"] for name, entry in looked(starting, **actions).items()} == {"redis": "none", "server": "none", **actions}
 
 
 def test_a_stopped_container_that_differs_is_recreated() -> None:

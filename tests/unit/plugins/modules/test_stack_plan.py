@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.cozeops.studio.plugins.module_utils import _plan_host
 from ansible_collections.cozeops.studio.plugins.module_utils._digest import keyed
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError
+from ansible_collections.cozeops.studio.plugins.module_utils._ready import iso
 from ansible_collections.cozeops.studio.plugins.modules import stack_plan
 from ansible_collections.cozeops.studio.tests.unit.plugins.run_module import run_main
 from ansible_collections.cozeops.studio.tests.unit.plugins.samples import ENV, IMAGE, KEY, inspect_of, service_of
@@ -305,6 +307,20 @@ def test_one_look_tells_which_services_that_need_nothing_are_ready(host: Host, m
     assert sorted(looking.ran) == ["lab-mysql", "lab-redis"]
     assert result["ready"] == ["mysql"]
     assert [(entry["service"], entry["already"], entry["probe"]) for entry in result["timeline"]] == [("mysql", True, "exec")]
+
+
+@pytest.mark.parametrize(("ago", "restarts", "action"), [(5, 2, "restart"), (5, 0, "none"), (3600, 2, "none")])
+def test_one_that_has_ended_since_it_was_started_a_moment_ago_is_restarted(
+    host: Host, monkeypatch: pytest.MonkeyPatch, ago: float, restarts: int, action: str
+) -> None:
+    host.runs(service_of(probe=PROBE))
+    looking = Looking({"lab-mysql": 1})
+    state = {"Status": "running", "Pid": os.getpid(), "StartedAt": iso(time.time() - ago)}
+    monkeypatch.setattr(looking, "inspect", lambda container: {"State": state, "RestartCount": restarts})
+    monkeypatch.setattr(_plan_host, "DockerEngine", looking)
+    result = host.plan(service_of(probe=PROBE), probe=True)
+    assert (result["plan"]["mysql"]["action"], result["changed"]) == (action, action != "none")
+    assert "starting" not in result
 
 
 def test_nothing_is_looked_at_unasked(host: Host) -> None:
