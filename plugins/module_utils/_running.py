@@ -71,12 +71,13 @@ def startable(model: Model, there: States, chosen: t.Sequence[str]) -> dict[str,
 
 
 def plan(model: Model, there: States, chosen: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
-    """As stack_plan has it, of services that are started, or left alone as they run. ``model`` is what ``startable`` found."""
+    """As stack_plan has it, of services that are started, made if they have no container, or left alone as they run. ``model`` is what ``startable`` found."""
     found = {}
     for name in model["services"]:
         state = there.get(container_name(model["name"], name), "")
         due = (not chosen or name in chosen) and state not in ALIVE
-        found[name] = {"action": "start", "why": [{"name": "state", "current": state, "desired": "running"}]} if due else {"action": "none", "why": []}
+        reason = {"name": "state" if state else "container", "current": state or "(absent)", "desired": "running"}
+        found[name] = {"action": "start" if state else "recreate", "why": [reason]} if due else {"action": "none", "why": []}
     return found
 
 

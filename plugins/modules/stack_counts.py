@@ -12,8 +12,8 @@ version_added: "0.1.0"
 author:
   - cozeops.studio contributors (@cozeops)
 description:
-  - Counts rows of each table, documents of each index, objects of each bucket and keys, of those stores of a stack that run on the host. Two counts that
-    agree are a sign that nothing was lost between them.
+  - Counts rows of each table, documents of each index, objects of each bucket and keys that do not expire, of those stores of a stack
+    that run on the host. Two counts that agree are a sign that nothing was lost between them.
 attributes:
   check_mode:
     support: full
@@ -52,6 +52,7 @@ counts:
 import http.client
 import json
 import os
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -60,10 +61,10 @@ from ansible_collections.cozeops.studio.plugins.module_utils._engine import Engi
 from ansible_collections.cozeops.studio.plugins.module_utils._exec import ExecError
 from ansible_collections.cozeops.studio.plugins.module_utils._http import Connect, Target
 from ansible_collections.cozeops.studio.plugins.module_utils._mysql import MysqlError, Session, query
-from ansible_collections.cozeops.studio.plugins.module_utils._probe import redis_answers, redis_call
+from ansible_collections.cozeops.studio.plugins.module_utils._probe import redis_answers
 from ansible_collections.cozeops.studio.plugins.module_utils._redact import read_env
 from ansible_collections.cozeops.studio.plugins.module_utils._running import NoStack, read_kept
-from ansible_collections.cozeops.studio.plugins.module_utils._store_probe import Way
+from ansible_collections.cozeops.studio.plugins.module_utils._store_probe import Way, info_of
 from ansible_collections.cozeops.studio.plugins.module_utils._via_container import as_container
 
 TIMEOUT = 30.0
@@ -112,9 +113,15 @@ def keys(model: t.Mapping[str, t.Any], service: str) -> dict[str, int]:
             answer = redis_answers(sock, password, "REDIS_PASSWORD")
             if not answer.ok:
                 raise CountError("%s: %s" % (service, answer.reason))
-            return int(redis_call(sock, b"DBSIZE").lstrip(":"))
+            return lasting(info_of(sock))
 
     return {"keys": as_container(container_name(model["name"], service), TIMEOUT, ask)}
+
+
+def lasting(info: t.Mapping[str, str]) -> int:
+    """Keys in all of Redis' databases that do not expire: the others may be gone in a minute, and nobody misses them."""
+    found = [re.match(r"keys=(\d+),expires=(\d+)", value) for key, value in info.items() if re.fullmatch(r"db\d+", key)]
+    return sum(int(match[1]) - int(match[2]) for match in found if match)
 
 
 def counted(client: t.Any, model: t.Mapping[str, t.Any]) -> dict[str, dict[str, int]]:

@@ -40,7 +40,9 @@ options:
     type: path
     required: true
   id:
-    description: Name of the copy, a time such as 20260131T120000Z. With O(state=verified), V(latest) is the latest that was finished.
+    description:
+      - Name of the copy, a time such as 20260131T120000Z. With O(state=verified), V(latest) is the latest that was finished, and V(upgrade) the latest of those
+        with C(upgrade) in their manifest.
     type: str
     required: true
   state:
@@ -48,12 +50,20 @@ options:
       - V(copied) makes a pass.
       - V(finished) writes the manifest with the checksum of every file, and removes copies beyond O(keep).
       - V(verified) compares every file with the manifest.
-      - V(restored) puts the data of the copy in the place of those that are there, which are kept in C(before-)TIME of the stack's directory. Nothing may
+      - V(restored) puts O(parts) of the copy in the place of those that are there, which are kept in C(before-)TIME of the stack's directory. Nothing may
         run meanwhile.
       - V(absent) removes a copy that was not finished.
     type: str
     choices: [copied, finished, verified, restored, absent]
     required: true
+  parts:
+    description:
+      - With O(state=restored), what is put back. V(conf), V(env) and V(stack.json) belong together, as they are the stack's definition. C(state), which has
+        the list of changes, stays, and comes along with V(stack.json) only where there is none.
+    type: list
+    elements: str
+    choices: [conf, data, env, stack.json]
+    default: [data]
   again_since:
     description: With O(state=copied), files of that time (seconds since 1970) or later are copied in any case. For the second pass, when the first one began.
     type: float
@@ -125,11 +135,16 @@ manifest:
   returned: when O(state=verified)
   type: dict
   sample: {"release": "0.5"}
+model:
+  description: The stack model of the copy.
+  returned: when O(state=verified)
+  type: dict
+  sample: {"name": "coze", "release": "0.5"}
 kept:
-  description: Where what was there before is now.
+  description: Directory in which what was there before is now.
   returned: when O(state=restored)
   type: str
-  sample: /opt/cozeops/coze/before-20260131T120000Z/data
+  sample: /opt/cozeops/coze/before-20260131T120000Z
 """
 
 import os
@@ -138,12 +153,13 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cozeops.studio.plugins.module_utils import _snapshot
+from ansible_collections.cozeops.studio.plugins.module_utils import _host, _snapshot
 from ansible_collections.cozeops.studio.plugins.module_utils._snapshot import PARTIAL, TREE, SnapshotError
 
 #: What a stack keeps in its directory; anything else there is not the stack's.
 DATA = "data"
 PARTS = ("conf", DATA, "env", "state", "stack.json")
+NEW = ".new"
 #: Room that has to be left when a copy is made, for the stack to run on.
 RESERVE = 1024**3
 
@@ -220,23 +236,56 @@ def verified(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         raise SnapshotError("%s is damaged: %s. Nothing was changed. Take another backup." % (path, shown))
     manifest = _snapshot.read_manifest(path)
     files = manifest.pop("files")
-    return {"changed": False, "path": path, "id": params["id"], "problems": [], "manifest": manifest, **amounts(files)}
+    model = _host.load_json(os.path.join(path, TREE, "stack.json"))
+    return {"changed": False, "path": path, "id": params["id"], "problems": [], "manifest": manifest, "model": model, **amounts(files)}
 
 
 def restored(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The data that are there are put aside, and the copy's put in their place; a call that was cut off goes on with the next one."""
+    """The parts that are there are put aside, and the copy's put in their place; a call that was cut off goes on with the next one."""
     root, path = params["root"].rstrip("/"), os.path.join(params["directory"], params["id"])
-    place, aside = os.path.join(root, DATA), os.path.join(root, "restoring-" + params["id"])
-    new, old = os.path.join(aside, DATA + ".new"), os.path.join(aside, DATA)
+    aside = os.path.join(root, "restoring-" + params["id"])
+    waiting = [part for part in params["parts"] if not os.path.lexists(os.path.join(aside, part))]
+    _need_room(root, _snapshot.read_manifest(path)["files"], waiting)
     os.makedirs(aside, mode=0o700, exist_ok=True)
-    if not os.path.isdir(old):
-        _snapshot.copy_tree(os.path.join(path, TREE, DATA), new, None)
-        os.rename(place, old) if os.path.isdir(place) else os.mkdir(old, 0o700)
-    if os.path.isdir(new):
-        os.rename(new, place)
+    for part in waiting:
+        # All of it is there before anything is put aside.
+        _copy_part(os.path.join(path, TREE, part), os.path.join(aside, part + NEW))
+    for part in params["parts"]:
+        _change_places(os.path.join(root, part), os.path.join(aside, part))
+    state, saved = os.path.join(root, "state"), os.path.join(path, TREE, "state")
+    if "stack.json" in params["parts"] and os.path.isdir(saved) and not os.path.isdir(state):
+        # A host that has never had the stack: the key of its digests is there too.
+        _copy_part(saved, os.path.join(aside, "state" + NEW))
+        os.rename(os.path.join(aside, "state" + NEW), state)
     kept = os.path.join(root, "before-" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     os.rename(aside, kept)
-    return {"changed": True, "path": path, "kept": os.path.join(kept, DATA)}
+    return {"changed": True, "path": path, "kept": kept}
+
+
+def _need_room(root: str, files: t.Mapping[str, t.Mapping[str, t.Any]], parts: t.Sequence[str]) -> None:
+    needed = sum(each.get("size", 0) for name, each in files.items() if name.split("/", 1)[0] in parts)
+    there = root if os.path.isdir(root) else os.path.dirname(root)
+    free = os.statvfs(there).f_bavail * os.statvfs(there).f_frsize if os.path.isdir(there) else needed + RESERVE
+    if needed + RESERVE > free:
+        raise SnapshotError(
+            "%s has %d MB of room, and what is put back takes %d MB beside what is there, which is kept. Make room there; directories before-TIME in it are "
+            "what earlier restores have kept." % (there, free // 1024**2, needed // 1024**2)
+        )
+
+
+def _copy_part(source: str, target: str) -> None:
+    if os.path.isdir(source):
+        _snapshot.copy_tree(source, target, None)
+    elif os.path.isfile(source):
+        shutil.copy2(source, target)
+
+
+def _change_places(place: str, old: str) -> None:
+    """``place`` becomes ``old``, and ``old``.new, if there is one, ``place``. What was cut off goes on: ``old`` is there once the first half is done."""
+    if not os.path.lexists(old):
+        os.rename(place, old) if os.path.lexists(place) else os.mkdir(old, 0o700)
+    if os.path.lexists(old + NEW):
+        os.rename(old + NEW, place)
 
 
 def absent(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -245,6 +294,15 @@ def absent(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     if there:
         shutil.rmtree(partial)
     return {"changed": there, "path": partial}
+
+
+def named(directory: str, which: str, fail: t.Callable[..., t.NoReturn]) -> str:
+    known = _snapshot.ids(directory)
+    if which == "upgrade":
+        known = [name for name in known if _snapshot.read_manifest(os.path.join(directory, name)).get("upgrade")]
+    if not known:
+        fail(msg="%s has no %s" % (directory, "backup that was made before an upgrade" if which == "upgrade" else "finished backup"))
+    return known[-1]
 
 
 STATES: dict[str, t.Callable[[t.Mapping[str, t.Any]], dict[str, t.Any]]] = {
@@ -263,6 +321,7 @@ def main() -> None:
             "directory": {"type": "path", "required": True},
             "id": {"type": "str", "required": True},
             "state": {"type": "str", "choices": list(STATES), "required": True},
+            "parts": {"type": "list", "elements": "str", "choices": [part for part in PARTS if part != "state"], "default": [DATA]},
             "again_since": {"type": "float", "default": 0},
             "manifest": {"type": "dict", "default": {}},
             "keep": {"type": "int", "default": 0},
@@ -270,11 +329,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    if params["id"] == "latest" and params["state"] == "verified":
-        known = _snapshot.ids(params["directory"])
-        if not known:
-            module.fail_json(msg="%s has no finished backup" % params["directory"])
-        params["id"] = known[-1]
+    if params["state"] == "verified" and params["id"] in ("latest", "upgrade"):
+        params["id"] = named(params["directory"], params["id"], module.fail_json)
     if not _snapshot.ID.fullmatch(params["id"]):
         module.fail_json(msg="id: %r is no time such as 20260131T120000Z" % params["id"])
     if module.check_mode and params["state"] != "verified":

@@ -816,12 +816,12 @@ def test_module_admin_models_needs_an_administrator(lab: Lab, module: Caller) ->
 
 
 class Play:
-    """The tasks of playbooks/site.yml that administer a server, against one server of the lab."""
+    """The tasks of a deployment that administer a server, against one server of the lab."""
 
     TASKS = ("Register the administrator", "Bring the models of the administration to what is wanted")
 
     def __init__(self, folder: Path, stack: str, line: str, chat_models: list[dict[str, t.Any]]) -> None:
-        tasks = yaml.safe_load((ROOT / "playbooks/site.yml").read_text(encoding="utf-8"))[-1]["tasks"]
+        tasks = yaml.safe_load((ROOT / "playbooks/tasks/deploy.yml").read_text(encoding="utf-8"))
         self.book = folder / "play.json"
         service = {"env": {"MODEL_PROTOCOL_0": "", "MODEL_OPENCOZE_ID_0": ""}, "chat_models": {"models": chat_models}}
         variables = {

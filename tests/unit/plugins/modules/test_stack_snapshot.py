@@ -99,12 +99,12 @@ def test_the_data_are_put_back_and_those_that_were_there_are_kept(call: Call, ro
     result = call("restored")
     assert (root / "data/mysql/ibdata").read_text() == "rows" and (root / "env/mysql.env").read_text() == "A=2"
     kept = Path(result["kept"])
-    assert (kept / "mysql/ibdata").read_text() == "later rows" and kept.parent.name.startswith("before-")
+    assert (kept / "data/mysql/ibdata").read_text() == "later rows" and kept.name.startswith("before-")
     assert not call("verified")["failed"], "the backup stays what it is"
-    os.rename(kept.parent, root / "before-x")
+    os.rename(kept, root / "before-x")
     (root / "data/mysql/ibdata").write_text("third rows")
     again = call("restored")
-    assert (Path(again["kept"]) / "mysql/ibdata").read_text() == "third rows", "a second time loses nothing either"
+    assert (Path(again["kept"]) / "data/mysql/ibdata").read_text() == "third rows", "a second time loses nothing either"
 
 
 @pytest.mark.parametrize("at", ["copy", "aside", "place"])
@@ -126,8 +126,66 @@ def test_what_was_cut_off_goes_on_with_the_next_call(call: Call, root: Path, mon
     result = call("restored")
     assert not result["failed"]
     assert (root / "data/mysql/ibdata").read_text() == "rows"
-    assert (Path(result["kept"]) / "mysql/ibdata").read_text() == "later rows"
+    assert (Path(result["kept"]) / "data/mysql/ibdata").read_text() == "later rows"
     assert not list(root.glob("restoring-*"))
+
+
+WHOLE = ["conf", "data", "env", "stack.json"]
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_the_whole_stack_goes_back_wherever_it_was_cut_off(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    made(call, ONE)
+    for path in ("data/mysql/ibdata", "env/mysql.env", "conf/x"):
+        (root / path).write_text("later")
+    (root / "stack.json").unlink()
+    (root / "state").mkdir()
+    (root / "state/lock").write_text("ours")
+    real, calls = os.rename, at
+
+    def cut(source: Any, target: Any) -> None:
+        nonlocal calls
+        if calls == 0:
+            raise OSError(5, "cut off")
+        calls -= 1
+        real(source, target)
+
+    monkeypatch.setattr(stack_snapshot.os, "rename", cut)
+    result = call("restored", parts=WHOLE)
+    assert result["failed"] is (at < 8), "three put aside, four put in place, and the name of what is kept"
+    monkeypatch.setattr(stack_snapshot.os, "rename", real)
+    result = call("restored", parts=WHOLE) if result["failed"] else result
+    found = {path: (root / path).read_text() for path in ("data/mysql/ibdata", "env/mysql.env", "conf/x", "stack.json", "state/lock")}
+    assert found == {"data/mysql/ibdata": "rows", "env/mysql.env": "A=1", "conf/x": "x", "stack.json": "{}", "state/lock": "ours"}
+    kept = Path(result["kept"])
+    assert [(kept / path).read_text() for path in ("data/mysql/ibdata", "env/mysql.env", "conf/x")] == ["later"] * 3
+    assert not list(root.glob("restoring-*"))
+
+
+def test_what_is_not_there_at_all_is_put_back_too(call: Call, root: Path) -> None:
+    (root / "state").mkdir()
+    (root / "state/secrets.env").write_text("KEY=1")
+    made(call, ONE)
+    os.rename(root, root.parent / "lost")
+    assert not call("restored", parts=WHOLE)["failed"]
+    assert (root / "stack.json").read_text() == "{}" and (root / "data/mysql/ibdata").read_text() == "rows"
+    assert (root / "state/secrets.env").read_text() == "KEY=1"
+
+
+def test_nothing_is_put_aside_without_room_for_both(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(call, ONE)
+    monkeypatch.setattr(stack_snapshot, "RESERVE", 1 << 60)
+    result = call("restored")
+    assert result["failed"] and "what is put back takes 0 MB beside what is there, which is kept." in result["msg"]
+    assert sorted(path.name for path in root.iterdir()) == ["conf", "data", "env", "other", "stack.json"]
+
+
+def test_the_backup_of_the_last_upgrade_is_found(call: Call) -> None:
+    assert "has no backup that was made before an upgrade" in call("verified", "upgrade")["msg"]
+    made(call, ONE, manifest={"upgrade": {"from": "0.3", "to": "0.5"}})
+    made(call, TWO)
+    assert (call("verified", "upgrade")["id"], call("verified", "latest")["id"]) == (ONE, TWO)
+    assert call("verified", TWO)["model"] == {}
 
 
 def test_lost_data_can_be_put_back(call: Call, root: Path) -> None:
