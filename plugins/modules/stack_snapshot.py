@@ -184,29 +184,37 @@ def size_of(root: str, earlier: str | None) -> int:
     return total
 
 
+def need_room(place: str, needed: int, takes: str) -> None:
+    """``takes``: what the bytes are needed for, with %d for their megabytes, and the way out."""
+    free = _host.disk(place)["free"]
+    if needed + RESERVE > free:
+        raise SnapshotError("%s has %d MB of room, and %s" % (_host.existing(place), free // 1024**2, takes % (needed // 1024**2)))
+
+
+def copy_part(source: str, target: str, earlier: str | None = None, again_since: float = 0.0) -> _snapshot.Progress:
+    """A directory as C(copy_tree) does it; a file, which is small, as it is."""
+    if os.path.isdir(source):
+        return _snapshot.copy_tree(source, target, earlier, again_since)
+    if os.path.isfile(source):
+        shutil.copy2(source, target)
+    return {}
+
+
 def copied(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     root, directory = params["root"].rstrip("/"), params["directory"]
     partial = os.path.join(directory, params["id"] + PARTIAL)
     earlier = earlier_tree(directory, params["id"])
     os.makedirs(directory, mode=0o700, exist_ok=True)
     if not os.path.isdir(partial):
-        needed, free = size_of(root, earlier), os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
-        if needed + RESERVE > free:
-            raise SnapshotError(
-                "%s has %d MB of room, and a copy of %s takes up to %d MB more. Make room there, or set stack_backup_dir to another file system."
-                % (directory, free // 1024**2, root, needed // 1024**2)
-            )
+        takes = "a copy of %s takes up to %%d MB more. Make room there, or set stack_backup_dir to another file system." % root.replace("%", "%%")
+        need_room(directory, size_of(root, earlier), takes)
         os.mkdir(partial, 0o700)
     begun = time.time()
     done = {"copied": 0, "linked": 0, "kept": 0, "bytes": 0}
     os.makedirs(os.path.join(partial, TREE), mode=0o700, exist_ok=True)
     for part in PARTS:
-        source, target = os.path.join(root, part), os.path.join(partial, TREE, part)
-        if os.path.isdir(source):
-            passed = _snapshot.copy_tree(source, target, os.path.join(earlier, part) if earlier else None, params["again_since"])
-            done = {key: done[key] + passed[key] for key in done}
-        elif os.path.isfile(source):
-            shutil.copy2(source, target)
+        passed = copy_part(os.path.join(root, part), os.path.join(partial, TREE, part), os.path.join(earlier, part) if earlier else None, params["again_since"])
+        done = {key: done[key] + passed.get(key, 0) for key in done}
     return {"changed": True, "path": partial, "begun": begun, "done": done}
 
 
@@ -243,41 +251,26 @@ def verified(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 def restored(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The parts that are there are put aside, and the copy's put in their place; a call that was cut off goes on with the next one."""
     root, path = params["root"].rstrip("/"), os.path.join(params["directory"], params["id"])
-    aside = os.path.join(root, "restoring-" + params["id"])
-    waiting = [part for part in params["parts"] if not os.path.lexists(os.path.join(aside, part))]
-    _need_room(root, _snapshot.read_manifest(path)["files"], waiting)
+    aside, parts = os.path.join(root, "restoring-" + params["id"]), list(params["parts"])
+    if "stack.json" in parts and not os.path.isdir(os.path.join(root, "state")):
+        # A host that has never had the stack: the key of its digests is there too.
+        parts.append("state")
+    waiting = [part for part in parts if not os.path.lexists(os.path.join(aside, part))]
+    files = _snapshot.read_manifest(path)["files"]
+    need_room(
+        root,
+        sum(each.get("size", 0) for name, each in files.items() if name.split("/", 1)[0] in waiting),
+        "what is put back takes %d MB beside what is there, which is kept. Make room there; directories before-TIME in it are what earlier restores have kept.",
+    )
     os.makedirs(aside, mode=0o700, exist_ok=True)
     for part in waiting:
         # All of it is there before anything is put aside.
-        _copy_part(os.path.join(path, TREE, part), os.path.join(aside, part + NEW))
-    for part in params["parts"]:
+        copy_part(os.path.join(path, TREE, part), os.path.join(aside, part + NEW))
+    for part in parts:
         _change_places(os.path.join(root, part), os.path.join(aside, part))
-    state, saved = os.path.join(root, "state"), os.path.join(path, TREE, "state")
-    if "stack.json" in params["parts"] and os.path.isdir(saved) and not os.path.isdir(state):
-        # A host that has never had the stack: the key of its digests is there too.
-        _copy_part(saved, os.path.join(aside, "state" + NEW))
-        os.rename(os.path.join(aside, "state" + NEW), state)
     kept = os.path.join(root, "before-" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     os.rename(aside, kept)
     return {"changed": True, "path": path, "kept": kept}
-
-
-def _need_room(root: str, files: t.Mapping[str, t.Mapping[str, t.Any]], parts: t.Sequence[str]) -> None:
-    needed = sum(each.get("size", 0) for name, each in files.items() if name.split("/", 1)[0] in parts)
-    there = root if os.path.isdir(root) else os.path.dirname(root)
-    free = os.statvfs(there).f_bavail * os.statvfs(there).f_frsize if os.path.isdir(there) else needed + RESERVE
-    if needed + RESERVE > free:
-        raise SnapshotError(
-            "%s has %d MB of room, and what is put back takes %d MB beside what is there, which is kept. Make room there; directories before-TIME in it are "
-            "what earlier restores have kept." % (there, free // 1024**2, needed // 1024**2)
-        )
-
-
-def _copy_part(source: str, target: str) -> None:
-    if os.path.isdir(source):
-        _snapshot.copy_tree(source, target, None)
-    elif os.path.isfile(source):
-        shutil.copy2(source, target)
 
 
 def _change_places(place: str, old: str) -> None:
@@ -296,12 +289,13 @@ def absent(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"changed": there, "path": partial}
 
 
-def named(directory: str, which: str, fail: t.Callable[..., t.NoReturn]) -> str:
+def named(directory: str, which: str) -> str:
+    """Name of the latest copy, or of the latest with C(upgrade) in its manifest. Raises SnapshotError."""
     known = _snapshot.ids(directory)
     if which == "upgrade":
         known = [name for name in known if _snapshot.read_manifest(os.path.join(directory, name)).get("upgrade")]
     if not known:
-        fail(msg="%s has no %s" % (directory, "backup that was made before an upgrade" if which == "upgrade" else "finished backup"))
+        raise SnapshotError("%s has no %s" % (directory, "backup that was made before an upgrade" if which == "upgrade" else "finished backup"))
     return known[-1]
 
 
@@ -329,13 +323,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    if params["state"] == "verified" and params["id"] in ("latest", "upgrade"):
-        params["id"] = named(params["directory"], params["id"], module.fail_json)
-    if not _snapshot.ID.fullmatch(params["id"]):
-        module.fail_json(msg="id: %r is no time such as 20260131T120000Z" % params["id"])
-    if module.check_mode and params["state"] != "verified":
-        module.exit_json(changed=True, path=os.path.join(params["directory"], params["id"]))
     try:
+        if params["state"] == "verified" and params["id"] in ("latest", "upgrade"):
+            params["id"] = named(params["directory"], params["id"])
+        if not _snapshot.ID.fullmatch(params["id"]):
+            raise SnapshotError("id: %r is no time such as 20260131T120000Z" % params["id"])
+        if module.check_mode and params["state"] != "verified":
+            module.exit_json(changed=True, path=os.path.join(params["directory"], params["id"]))
         module.exit_json(**STATES[params["state"]](params))
     except SnapshotError as exc:
         module.fail_json(msg=str(exc))

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,23 @@ def call(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call
 def made(call: Call, name: str, **more: Any) -> dict[str, Any]:
     assert not call("copied", name)["failed"]
     return call("finished", name, **more)
+
+
+@contextmanager
+def cut_off(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[None]:
+    """Meanwhile, nothing is renamed after that many times."""
+    real, left = os.rename, after
+
+    def rename(source: Any, target: Any) -> None:
+        nonlocal left
+        if left == 0:
+            raise OSError(5, "cut off")
+        left -= 1
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stack_snapshot.os, "rename", rename)
+        yield
 
 
 def test_a_backup_has_what_is_the_stacks_and_proves_it(call: Call, root: Path, tmp_path: Path) -> None:
@@ -111,18 +129,8 @@ def test_the_data_are_put_back_and_those_that_were_there_are_kept(call: Call, ro
 def test_what_was_cut_off_goes_on_with_the_next_call(call: Call, root: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     made(call, ONE)
     (root / "data/mysql/ibdata").write_text("later rows")
-    real, calls = os.rename, {"copy": 0, "aside": 1, "place": 2}[at]
-
-    def cut(source: Any, target: Any) -> None:
-        nonlocal calls
-        if calls == 0:
-            raise OSError(5, "cut off")
-        calls -= 1
-        real(source, target)
-
-    monkeypatch.setattr(stack_snapshot.os, "rename", cut)
-    assert call("restored")["failed"]
-    monkeypatch.setattr(stack_snapshot.os, "rename", real)
+    with cut_off(monkeypatch, {"copy": 0, "aside": 1, "place": 2}[at]):
+        assert call("restored")["failed"]
     result = call("restored")
     assert not result["failed"]
     assert (root / "data/mysql/ibdata").read_text() == "rows"
@@ -141,19 +149,9 @@ def test_the_whole_stack_goes_back_wherever_it_was_cut_off(call: Call, root: Pat
     (root / "stack.json").unlink()
     (root / "state").mkdir()
     (root / "state/lock").write_text("ours")
-    real, calls = os.rename, at
-
-    def cut(source: Any, target: Any) -> None:
-        nonlocal calls
-        if calls == 0:
-            raise OSError(5, "cut off")
-        calls -= 1
-        real(source, target)
-
-    monkeypatch.setattr(stack_snapshot.os, "rename", cut)
-    result = call("restored", parts=WHOLE)
+    with cut_off(monkeypatch, at):
+        result = call("restored", parts=WHOLE)
     assert result["failed"] is (at < 8), "three put aside, four put in place, and the name of what is kept"
-    monkeypatch.setattr(stack_snapshot.os, "rename", real)
     result = call("restored", parts=WHOLE) if result["failed"] else result
     found = {path: (root / path).read_text() for path in ("data/mysql/ibdata", "env/mysql.env", "conf/x", "stack.json", "state/lock")}
     assert found == {"data/mysql/ibdata": "rows", "env/mysql.env": "A=1", "conf/x": "x", "stack.json": "{}", "state/lock": "ours"}
