@@ -93,6 +93,7 @@ SPEC: dict[str, t.Any] = {
     "elsewhere": {"type": "dict", "default": {}},
     "together": {"type": "list", "elements": "str", "default": []},
     "host_secrets": {"type": "dict", "default": {}},
+    "rotate": {"type": "list", "elements": "str"},
     "engine_managed": {"type": "bool", "default": True},
     "memory_min": {"type": "str", "default": "0"},
     "disk_min": {"type": "str", "default": "0"},
@@ -115,6 +116,8 @@ class Resolved(t.NamedTuple):
     lost: list[str]
     #: kind of store -> the options of the operator's own.
     stores: dict[str, _external.Options]
+    #: Secrets that become others.
+    rotated: list[str]
 
 
 class ActionModule(ActionBase):
@@ -132,6 +135,8 @@ class ActionModule(ActionBase):
         self.arguments["secrets_file"] = os.path.abspath(os.path.expanduser(self.arguments["secrets_file"]))
         self.task_vars = task_vars or {}
         self.stack = stack_of([facts["stack"] for facts in [*self.arguments["elsewhere"].values(), self.arguments["facts"]]])
+        #: Keys of the secrets file whose values are vaulted one by one.
+        self.vaulted: list[str] = []
         #: Where the chat models are, keys included, for those who ask them whether they answer.
         self.chat_models: list[dict[str, str]] = []
         try:
@@ -206,6 +211,7 @@ class ActionModule(ActionBase):
             "digest_key": resolved.values[DIGEST_KEY.key],
             "generated": resolved.decision.generated,
             "adopted": resolved.decision.adopted,
+            "rotated": {key: resolved.values[key] for key in resolved.rotated},
             "secrets": {secret.key: resolved.values[secret.key] for secret in resolved.wanted if not secret.in_env and secret is not DIGEST_KEY},
             "chat_models": self.chat_models,
             "store_probes": self.store_probes,
@@ -307,9 +313,10 @@ class ActionModule(ActionBase):
         sources = _secrets.Sources(operator, source.env, stored, arguments["host_secrets"])
         lost = [secret.key for secret in _secrets.missing(wanted, sources)]
         if lost and not arguments["host_secrets"] and self.stack["exists"]:
-            return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost, {})
-        decision = self._decide(wanted, sources)
-        problems += [*decision.problems, *self._locked_changes(wanted, decision.values)]
+            return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost, {}, [])
+        rotation = self._rotation(wanted, sources)
+        decision = self._decide(wanted, sources, rotation.renewed)
+        problems += [*rotation.problems, *decision.problems, *self._locked_changes(wanted, decision.values, rotation.changed)]
         presets = _stack_env.preset_values(arguments["presets"], source.env, operator, arguments["release"])
         # In check mode new secrets do not exist yet, and keys made from them cannot be compared with anything.
         stand_ins = {key: random_source.token_hex(16) for key in decision.generated if key not in decision.values}
@@ -343,7 +350,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("\n".join(problems))
         doubts = [str(finding) for finding in findings if not finding.fatal]
         warnings = [*result.warnings, *doubts, *self._replaced(source, env_src, presets)]
-        return Resolved(result.env, values, wanted, decision, stored, warnings, [], stores)
+        return Resolved(result.env, values, wanted, decision, stored, warnings, [], stores, rotation.changed)
 
     def _fixed(self) -> dict[str, str]:
         """Settings that the definitions of services that take the whole environment do not leave to it."""
@@ -375,16 +382,39 @@ class ActionModule(ActionBase):
         if not isinstance(document or {}, t.Mapping):
             raise AnsibleActionFail("%s: is to hold 'KEY: value' lines" % path)
         # A value may be vaulted by itself.
-        stored = override_strings({key: str(value) if isinstance(value, EncryptedString) else value for key, value in (document or {}).items()})
+        self.vaulted = [key for key, value in (document or {}).items() if isinstance(value, EncryptedString)]
+        stored = strings_of(document or {})
         blank = [key for key, value in stored.items() if not value]
         if blank:
             raise AnsibleActionFail("%s: no value is given for %s. Give one, or take the line away to have one made." % (path, ", ".join(blank)))
         return stored
 
-    def _decide(self, wanted: list[_secrets.Secret], sources: _secrets.Sources) -> _secrets.Decision:
+    def _in_use(self, wanted: list[_secrets.Secret]) -> dict[str, set[str]]:
+        """key -> digests of the values that the models on the hosts have of it."""
+        found = {}
+        for secret in wanted:
+            entries = [service["env"].get(secret.key) for service in self.stack["services"].values()]
+            found[secret.key] = {entry["hmac"] for entry in entries if isinstance(entry, dict)}
+        return found
+
+    def _rotation(self, wanted: list[_secrets.Secret], sources: _secrets.Sources) -> _secrets.Rotation:
+        keys = self.arguments["rotate"]
+        if keys is None:
+            return _secrets.Rotation([], [], [])
+        key = sources.stored.get(DIGEST_KEY.key) or sources.host.get(DIGEST_KEY.key) or ""
+        found = _secrets.rotation(wanted, keys, sources, self._in_use(wanted), lambda value: keyed(key, value))
+        found.problems.extend(
+            "%s: %s is vaulted by itself there: put a new value in its place (ansible-vault encrypt_string), and run rotate.yml again."
+            % (self.arguments["secrets_file"], secret)
+            for secret in found.renewed
+            if secret in self.vaulted
+        )
+        return found
+
+    def _decide(self, wanted: list[_secrets.Secret], sources: _secrets.Sources, renewed: t.Collection[str]) -> _secrets.Decision:
         # Data without our stamp are refused as such, further on: what they were made with is not the question.
         filled = [path for path, found in self.stack["data"].items() if found["filled"] and found["stamp"]]
-        decision = _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"])
+        decision = _secrets.decide(wanted, sources, filled, not self._task.check_mode, self.arguments["secrets_file"], renewed)
         unasked = sorted({*self.arguments["hosts"]} - {self.arguments["host"], *self.arguments["elsewhere"]})
         if decision.generated and unasked:
             decision.problems.append(
@@ -393,23 +423,22 @@ class ActionModule(ActionBase):
             )
         return decision
 
-    def _locked_changes(self, wanted: list[_secrets.Secret], values: dict[str, str]) -> list[str]:
+    def _locked_changes(self, wanted: list[_secrets.Secret], values: dict[str, str], rotated: t.Collection[str]) -> list[str]:
         """Secrets that data on the host were made with, and that have another value now. The host's model has their digests."""
-        key = values.get(DIGEST_KEY.key)
-        services = self.stack["services"].values()
+        key, in_use = values.get(DIGEST_KEY.key), self._in_use(wanted)
         found = []
         for secret in wanted:
-            made_with = {service["env"][secret.key]["hmac"] for service in services if isinstance(service["env"].get(secret.key), dict)}
             filled = self.stack["data"].get(secret.locks or "", {}).get("filled")
-            if key and filled and made_with and secret.key in values and keyed(key, values[secret.key]) not in made_with:
+            other = key and secret.key in values and in_use[secret.key] and keyed(key, values[secret.key]) not in in_use[secret.key]
+            if filled and other and secret.key not in rotated:
                 found.append(
-                    "%s: %s was made with another value. Take the new one out of the .env and stack_env; to change it for good, change it in the data first."
-                    % (secret.key, secret.locks)
+                    "%s: %s was made with another value. Give that one again%s."
+                    % (secret.key, secret.locks, ", or run rotate.yml, which changes it in the data too" if secret.rotates else ": nothing reads the data without")
                 )
         return found
 
     def _save_secrets(self, decision: _secrets.Decision, stored: dict[str, str]) -> bool:
-        """Append what is new to the secrets file, which stays encrypted if it is. True if there was anything."""
+        """Put what is new into the secrets file, which stays encrypted if it is. True if there was anything."""
         new = {key: decision.values[key] for key in [*decision.adopted, *decision.generated] if key in decision.values}
         if not new or self._task.check_mode:
             return bool(decision.adopted or decision.generated)
@@ -422,14 +451,24 @@ class ActionModule(ActionBase):
         vault = self._loader._vault
         if old.startswith(b"$ANSIBLE_VAULT"):
             plain, vault_id, secret = vault.decrypt_and_get_vault_id(old)
-            data = vault.encrypt(join_lines(to_text(plain), lines), secret=secret, vault_id=vault_id)
+            text = join_lines(_secrets.replaced(to_text(plain), new), lines)
+            data = vault.encrypt(text, secret=secret, vault_id=vault_id)
         else:
             head = to_text(old) or "---\n# Secrets of the stack %s, made once. Without them its data cannot be read: keep a copy.\n" % self.arguments["name"]
-            data = join_lines(head, lines).encode()
-            if stored and not {*stored, *new} <= set(self._loader.load(data.decode(), file_name=path)):
-                raise AnsibleActionFail("%s: %s cannot be added at its end. Write one 'KEY: value' per line." % (path, ", ".join(new)))
+            text = join_lines(_secrets.replaced(head, new), lines)
+            data = text.encode()
+        self._must_keep(path, text, stored, new)
         write_private(path, data)
         return True
+
+    def _must_keep(self, path: str, text: str, stored: t.Mapping[str, str], new: t.Mapping[str, str]) -> None:
+        """Raises AnsibleActionFail if the text does not have all values, the new ones and those that stay."""
+        try:
+            whole = strings_of(self._loader.load(text, file_name=path)) == {**stored, **new}
+        except (AnsibleError, AttributeError):
+            whole = False
+        if not whole:
+            raise AnsibleActionFail("%s: %s cannot be put into it. Write one 'KEY: value' per line." % (path, ", ".join(new)))
 
     # -- the model
 
@@ -659,6 +698,11 @@ def alone(directory: str) -> t.Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def strings_of(document: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The values of a secrets file, decrypted where they are vaulted one by one."""
+    return override_strings({key: str(value) if isinstance(value, EncryptedString) else value for key, value in document.items()})
 
 
 def argument_specs() -> dict[str, dict[str, dict[str, t.Any]]]:

@@ -15,6 +15,8 @@ class FilterModule:
             "absent_services": _running.absent,
             "container_states": _running.states,
             "kept_model": _running.kept,
+            "locking_roles": _running.locking_roles,
+            "other_secrets": _running.other_secrets,
             "start_plan": _running.plan,
             "startable": _running.startable,
             "stop_waves": _running.stop_waves,

@@ -241,6 +241,12 @@ def missing_images(model: t.Mapping[str, t.Any], images: t.Mapping[str, str]) ->
     return _container.missing_images(_external.images(model), images)
 
 
+def systemd_word(text: str, command: bool = True) -> str:
+    """A word of a unit's line, quoted so that systemd takes it as it is; in a ``command`` a dollar sign has a meaning too."""
+    quoted = str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%")
+    return '"%s"' % (quoted.replace("$", "$$") if command else quoted)
+
+
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
@@ -264,5 +270,6 @@ class FilterModule:
             "stack_images": _external.images,
             "stack_name_of": stack_name_of,
             "store_places": store_places,
+            "systemd_word": systemd_word,
             "way_in": way_in,
         }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import typing as t
 
 from ansible_collections.cozeops.studio.plugins.module_utils._exec import Finished, run
@@ -42,14 +43,24 @@ NOT_UP = (2002, 2003, 2013)
 _SCRIPT = """
 input=$(head -c "$1") || exit 96
 case $input in *"$2") ;; *) echo 'input was cut off' >&2; exit 97 ;; esac
+%(login)s
 client=$(command -v mysql || command -v mariadb) || { echo 'neither mysql nor mariadb is in this image' >&2; exit 98; }
 user=%(user)s
-if [ -z "${%(password)s+set}" ]; then echo 'the container has no variable %(password)s' >&2; exit 99; fi
-MYSQL_PWD=$%(password)s; export MYSQL_PWD
 database=$3
 shift 3
 printf '%%s\\n' "$input" | "$client" --no-defaults --protocol=tcp "$@" --user="$user" --default-character-set=utf8mb4 \\
   --batch --raw --skip-column-names --unbuffered --database="$database"
+"""
+_FROM_ENVIRONMENT = """
+if [ -z "${%(password)s+set}" ]; then echo 'the container has no variable %(password)s' >&2; exit 99; fi
+MYSQL_PWD=$%(password)s; export MYSQL_PWD
+"""
+#: The first line of the input is the password.
+_FROM_INPUT = r"""
+newline='
+'
+MYSQL_PWD=${input%%"$newline"*}; export MYSQL_PWD
+input=${input#*"$newline"}
 """
 #: What the client is told where the server's driver is told the key.
 TLS = {"false": "PREFERRED", "preferred": "PREFERRED", "skip-verify": "REQUIRED", "true": "VERIFY_IDENTITY"}
@@ -76,15 +87,23 @@ class Session(t.NamedTuple):
     client: t.Any
     container: str
     database: str
-    user_env: str  # "": root
+    user_env: str  # "": C(user)
     password_env: str
     silence: int
     #: Where MySQL is, as options of the client.
     place: tuple[str, ...] = ("--host=127.0.0.1",)
+    #: The password itself, where the container's environment does not have it.
+    password: str | None = None
+    #: The user itself, likewise.
+    user: str = "root"
 
     def command(self, size: int) -> list[str]:
-        user = f"${self.user_env}" if self.user_env else "root"
-        return ["sh", "-c", _SCRIPT % {"user": user, "password": self.password_env}, "sh", str(size), END, self.database, *self.place]
+        user = f"${self.user_env}" if self.user_env else shlex.quote(self.user)
+        login = _FROM_ENVIRONMENT % {"password": self.password_env} if self.password is None else _FROM_INPUT
+        return ["sh", "-c", _SCRIPT % {"user": user, "login": login.strip()}, "sh", str(size), END, self.database, *self.place]
+
+    def input(self, text: str) -> bytes:
+        return ("" if self.password is None else self.password + "\n").encode() + f"{text}\n{END}".encode()
 
 
 def place(host: str, port: int, tls: str) -> tuple[str, ...]:
@@ -106,7 +125,7 @@ def error_of(finished: Finished) -> MysqlError | None:
 def _execute(session: Session, sql: str, on_line: t.Callable[[str], None] | None = None) -> Finished:
     # The subquery with two rows is an error (1242), which ends the session if the lock cannot be had.
     lock = f"SELECT IF(GET_LOCK('{LOCK}', {LOCK_WAIT}) = 1, 'locked', (SELECT 1 UNION SELECT 2));"
-    data = f"{lock}\n{sql}\n{END}".encode()
+    data = session.input(f"{lock}\n{sql}")
     return run(session.client, session.container, session.command(len(data)), data, on_line=on_line, silence=session.silence)
 
 

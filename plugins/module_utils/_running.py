@@ -108,6 +108,22 @@ def writers(models: t.Sequence[Model]) -> list[str]:
     return [name for name, service in services.items() if not service["data"] and stores_below(name)]
 
 
+def locking_roles(model: Model, secrets: t.Sequence[t.Mapping[str, t.Any]], keys: t.Collection[str]) -> list[str]:
+    """Roles of services on the model's host whose data open with one of the keys only. ``secrets``: what the roles say of theirs."""
+    paths = {secret.get("locks") for secret in secrets if secret["key"] in keys}
+    return list(dict.fromkeys(service["role"] for service in model["services"].values() if any(entry["path"] in paths for entry in service["data"])))
+
+
+def other_secrets(model: Model, before: Model) -> list[str]:
+    """Secrets in the environments of services with data that had another value in an earlier model of the stack."""
+    found: dict[str, None] = {}
+    for name, service in model["services"].items():
+        had = (before["services"].get(name) or {}).get("env", {})
+        if service["data"]:
+            found.update((key, None) for key, value in service["env"].items() if isinstance(value, dict) and key in had and had[key] != value)
+    return list(found)
+
+
 def to_stop(model: Model, there: States, wave: t.Sequence[str]) -> list[dict[str, t.Any]]:
     """{"service", "container" (as container_batch takes it)} of those of the wave that are on the model's host and not stopped."""
     return [

@@ -11,6 +11,7 @@ stack on the host, and only then from chance.
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 import typing as t
@@ -34,6 +35,8 @@ class Secret(t.NamedTuple):
     locks: str | None = None
     #: False for a value that no .env has: it lives in the secrets file alone.
     in_env: bool = True
+    #: Whether it may become another one: its service takes it at each start, or, with ``locks``, the role's tasks C(rotate) change it in the data.
+    rotates: bool = False
 
 
 class Sources(t.NamedTuple):
@@ -51,6 +54,14 @@ class Decision(t.NamedTuple):
     values: dict[str, str]
     generated: list[str]
     adopted: list[str]
+    problems: list[str]
+
+
+class Rotation(t.NamedTuple):
+    """Which secrets become others, which of these get a value by chance, and what is wrong."""
+
+    changed: list[str]
+    renewed: list[str]
     problems: list[str]
 
 
@@ -81,8 +92,68 @@ def missing(wanted: t.Sequence[Secret], sources: Sources) -> list[Secret]:
     ]
 
 
-def decide(wanted: t.Sequence[Secret], sources: Sources, filled_data: t.Collection[str], generate: bool, secrets_file: str) -> Decision:
-    """Decide every secret. ``filled_data`` are data directories on the host that hold something.
+def own_value(secret: Secret, sources: Sources) -> str | None:
+    """What the operator gives for it, in words or in a .env of their own."""
+    given = sources.operator.get(secret.key)
+    if given is None and not is_open(secret, sources.source_env.get(secret.key)):
+        given = sources.source_env[secret.key]
+    return given
+
+
+def rotation(
+    wanted: t.Sequence[Secret], keys: t.Sequence[str], sources: Sources, in_use: t.Mapping[str, t.Collection[str]], digest: t.Callable[[str], str]
+) -> Rotation:
+    """Which secrets are to become others: ``keys``, or all that can.
+
+    One whose value on the controller is another one than is ``in_use`` on the hosts (key -> digests) becomes that one: the operator has given it, or a
+    rotation before was cut off. Others get a value by chance.
+    """
+    known = {secret.key: secret for secret in wanted}
+    found = Rotation([], [], [])
+    for key in keys or [secret.key for secret in wanted if secret.rotates and in_use.get(secret.key)]:
+        secret = known.get(key)
+        if secret is None:
+            names = ", ".join(each.key for each in wanted if each.rotates)
+            found.problems.append("stack_rotate_keys: the stack makes no secret %s. It can have %s." % (key, names))
+        elif not secret.rotates:
+            why = "what %s holds was written with it, and could not be read any more" % secret.locks if secret.locks else "rotate.yml does not know how"
+            found.problems.append("stack_rotate_keys: %s stays as it is: %s." % (key, why))
+        elif not in_use.get(key):
+            found.problems.append("stack_rotate_keys: no service of the stack uses %s." % key)
+        else:
+            own = own_value(secret, sources)
+            now = sources.stored.get(key) if own is None else own
+            found.changed.append(key)
+            if now is not None and digest(now) not in in_use[key]:
+                continue
+            if own is None:
+                found.renewed.append(key)
+            elif keys:
+                found.problems.append("%s: its value is given in stack_env or the .env, and is the one in use. Give the new one there." % key)
+            else:
+                found.changed.pop()
+    return found
+
+
+def replaced(text: str, keys: t.Collection[str]) -> str:
+    """The lines of a YAML file without those of top-level keys, where each key begins a line."""
+    kept, dropping = [], False
+    # Not splitlines(): a value may hold other characters that Python takes for the end of a line.
+    for line in re.split(r"(?<=\n)", text):
+        begins = re.match(r"""(['"]?)([A-Za-z_]\w*)\1\s*:(\s|$)""", line)
+        if begins:
+            dropping = begins.group(2) in keys
+        elif line.strip() and line[0] not in " \t":
+            dropping = False
+        if not dropping:
+            kept.append(line)
+    return "".join(kept)
+
+
+def decide(
+    wanted: t.Sequence[Secret], sources: Sources, filled_data: t.Collection[str], generate: bool, secrets_file: str, renewed: t.Collection[str] = ()
+) -> Decision:
+    """Decide every secret. ``filled_data`` are data directories on the host that hold something; ``renewed`` are keys that get another value.
 
     With ``generate`` false nothing is made: the keys that lack a value are only named in ``generated``.
     """
@@ -90,10 +161,12 @@ def decide(wanted: t.Sequence[Secret], sources: Sources, filled_data: t.Collecti
     lacking = {secret.key for secret in missing(wanted, sources)}
     for secret in wanted:
         key = secret.key
-        if key not in lacking:
-            own = sources.operator.get(key)
-            if own is None and not is_open(secret, sources.source_env.get(key)):
-                own = sources.source_env[key]
+        if key in renewed:
+            decision.generated.append(key)
+            if generate:
+                decision.values[key] = new_value(secret.size)
+        elif key not in lacking:
+            own = own_value(secret, sources)
             decision.values[key] = sources.stored[key] if own is None else own
         elif sources.host.get(key):
             decision.values[key] = sources.host[key]

@@ -9,6 +9,7 @@ A snapshot is C(<directory>/<id>/) with C(tree/) and C(manifest.json); C(<id>.pa
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import typing as t
 
 MANIFEST = "manifest.json"
 TREE = "tree"
+SEALED = "private.vault"
 PARTIAL = ".partial"
 ID = re.compile(r"\d{8}T\d{6}Z")
 CHUNK = 1024 * 1024
@@ -140,6 +142,60 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
+def is_private(inner: str, info: os.stat_result, data: str) -> bool:
+    """Whether a file of a stack's directory (path in it) may have secrets in it: it is no data, and nobody but its owner may read it."""
+    return stat.S_ISREG(info.st_mode) and not info.st_mode & 0o077 and os.sep in inner and not inner.startswith(data + os.sep)
+
+
+def pack(tree: Path, data: str) -> list[dict[str, t.Any]]:
+    """The private files of a copy, with what they are made again from: path, content, owner, group, mode, time."""
+    found = []
+    for folder, dummy, names in os.walk(tree):
+        for path in sorted(os.path.join(folder, name) for name in names):
+            inner, info = os.path.relpath(path, tree), os.lstat(path)
+            if is_private(inner, info, data):
+                with open(path, "rb") as stream:
+                    content = base64.b64encode(stream.read()).decode()
+                rights = {"owner": info.st_uid, "group": info.st_gid, "mode": stat.S_IMODE(info.st_mode), "time": info.st_mtime_ns}
+                found.append({"path": inner, "content": content, **rights})
+    return found
+
+
+def seal(tree: Path, packed: t.Sequence[t.Mapping[str, t.Any]], sealed: str) -> None:
+    """Have the copy keep its private files in their encrypted form only."""
+    handle = os.open(os.path.join(tree, SEALED), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(sealed)
+    for entry in packed:
+        os.unlink(os.path.join(tree, entry["path"]))
+
+
+def unpack(packed: t.Sequence[t.Mapping[str, t.Any]], part: str, place: Path) -> None:
+    """Make the private files of a part of the stack's directory again, under C(place). Their directories are there."""
+    for entry in packed:
+        head, dummy, inner = str(entry["path"]).partition(os.sep)
+        if head != part:
+            continue
+        path = os.path.join(place, inner)
+        if not os.path.realpath(path).startswith(os.path.realpath(place) + os.sep):
+            raise SnapshotError("%s is not in the stack's directory" % entry["path"])
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(base64.b64decode(entry["content"]))
+        os.chown(path, entry["owner"], entry["group"])
+        os.chmod(path, entry["mode"])
+        os.utime(path, ns=(entry["time"], entry["time"]))
+
+
+def read_sealed(snapshot: Path) -> str:
+    """The private files of a copy in their encrypted form; "" if they lie there as they are."""
+    path = os.path.join(snapshot, TREE, SEALED)
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
 def describe(tree: Path, known: t.Mapping[str, t.Any], earlier: Path | None) -> dict[str, dict[str, t.Any]]:
     """path -> {"size", "sha256"} of every file; {"link"} of a symbolic link.
 
@@ -198,6 +254,20 @@ def count_differences(before: t.Mapping[str, t.Mapping[str, int]], now: t.Mappin
     for store, counts in before.items():
         there = now.get(store, {})
         found += ["%s %s: %d, not %d" % (store, name, there.get(name, 0), count) for name, count in counts.items() if there.get(name, 0) != count]
+    return found
+
+
+def renamed(model: t.Mapping[str, t.Any], name: str, root: str, host: str) -> dict[str, t.Any]:
+    """The model of a stack that goes by another name, in another directory, or, where it is on one host, on another one.
+
+    Digests stay those of before, so that the next run makes its containers anew.
+    """
+    network = str(model["network"])
+    if network in (model["name"], model["name"] + "-overlay"):
+        network = name + network[len(model["name"]) :]
+    found = {**model, "name": name, "root": root, "network": network}
+    if len(model["hosts"]) == 1:
+        found.update(host=host, hosts=[host], placement={service: [host] for service in model["placement"]})
     return found
 
 

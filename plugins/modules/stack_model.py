@@ -140,6 +140,13 @@ options:
     description: Secrets that were read back from the stack's hosts. They are used where nothing else has a value.
     type: dict
     default: {}
+  rotate:
+    description:
+      - Secrets that become others, by name; with an empty list all that can. One that differs from what the stack on the hosts has becomes what the operator
+        or the secrets file gives; others get a value by chance, which takes the old one's place in the secrets file.
+      - Without this option, a secret that data were made with must be the one of then.
+    type: list
+    elements: str
   log_options:
     description: Options of the log driver.
     type: dict
@@ -246,6 +253,11 @@ adopted:
   type: list
   elements: str
   sample: []
+rotated:
+  description: New values of secrets that become others.
+  returned: success
+  type: dict
+  sample: {}
 secrets:
   description: Values of secrets that are in no service's environment.
   returned: success

@@ -16,7 +16,12 @@ description:
     costs only what is new.
   - A copy is made in two passes. The first one may be made while the stack runs; the second one, while nothing runs, takes what has changed since. So the
     pause is as long as the changes take, and not as long as the data.
+  - With O(passphrase), what may have secrets in it is in the copy in the form of Ansible Vault only. Those are files outside of C(data) that nobody but their
+    owner may read. What people have stored is as it is in the stack's own files.
 attributes:
+  action:
+    support: full
+    description: The action plugin encrypts and decrypts, on the controller.
   check_mode:
     support: full
     description: Nothing is copied.
@@ -53,17 +58,27 @@ options:
       - V(restored) puts O(parts) of the copy in the place of those that are there, which are kept in C(before-)TIME of the stack's directory. Nothing may
         run meanwhile.
       - V(absent) removes a copy that was not finished.
+      - V(read) is for the action plugin, which has to know the private files of a copy.
     type: str
-    choices: [copied, finished, verified, restored, absent]
+    choices: [copied, finished, verified, restored, absent, read]
     required: true
   parts:
     description:
-      - With O(state=restored), what is put back. V(conf), V(env) and V(stack.json) belong together, as they are the stack's definition. C(state), which has
-        the list of changes, stays, and comes along with V(stack.json) only where there is none.
+      - With O(state=restored), what is put back, and with O(state=verified), what is going to be, so that a passphrase that is missing is told.
+      - V(conf), V(env) and V(stack.json) belong together, as they are the stack's definition. C(state), which has the list of changes, stays, and comes
+        along with V(stack.json) only where there is none.
     type: list
     elements: str
     choices: [conf, data, env, stack.json]
     default: [data]
+  stack:
+    description: With O(state=restored), the name that the stack has from now on, in O(root). By default name and directory are those that it had.
+    type: str
+    default: ""
+  host:
+    description: With O(stack), the inventory name of the host, for a stack on one host. By default the one that it had.
+    type: str
+    default: ""
   again_since:
     description: With O(state=copied), files of that time (seconds since 1970) or later are copied in any case. For the second pass, when the first one began.
     type: float
@@ -72,6 +87,20 @@ options:
     description: With O(state=finished), what is to be in the manifest besides the files.
     type: dict
     default: {}
+  passphrase:
+    description:
+      - With O(state=finished), what private files are encrypted with. Without it they are in the copy as they are.
+      - With O(state=verified) and O(state=restored), what they are decrypted with, if the copy has them so.
+    type: str
+    default: ""
+  private:
+    description: Private files as JSON, as the action plugin gives them.
+    type: str
+    default: ""
+  sealed:
+    description: Private files in their encrypted form, as the action plugin gives them.
+    type: str
+    default: ""
   keep:
     description: With O(state=finished), how many copies are kept. 0 keeps all.
     type: int
@@ -147,6 +176,8 @@ kept:
   sample: /opt/cozeops/coze/before-20260131T120000Z
 """
 
+import glob
+import json
 import os
 import shutil
 import time
@@ -157,8 +188,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils import _host, _snap
 from ansible_collections.cozeops.studio.plugins.module_utils._snapshot import PARTIAL, TREE, SnapshotError
 
 #: What a stack keeps in its directory; anything else there is not the stack's.
-DATA = "data"
-PARTS = ("conf", DATA, "env", "state", "stack.json")
+DATA, MODEL = "data", "stack.json"
+PARTS = ("conf", DATA, "env", "state", MODEL)
 NEW = ".new"
 #: Room that has to be left when a copy is made, for the stack to run on.
 RESERVE = 1024**3
@@ -223,6 +254,8 @@ def finished(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     partial, path = os.path.join(directory, params["id"] + PARTIAL), os.path.join(directory, params["id"])
     earlier = earlier_tree(directory, params["id"])
     known = _snapshot.read_manifest(os.path.dirname(earlier))["files"] if earlier else {}
+    if params["sealed"]:
+        _snapshot.seal(os.path.join(partial, TREE), json.loads(params["private"]), params["sealed"])
     files = _snapshot.describe(os.path.join(partial, TREE), known, earlier)
     _snapshot.write_manifest(partial, {**params["manifest"], "files": files})
     os.rename(partial, path)
@@ -244,15 +277,23 @@ def verified(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         raise SnapshotError("%s is damaged: %s. Nothing was changed. Take another backup." % (path, shown))
     manifest = _snapshot.read_manifest(path)
     files = manifest.pop("files")
-    model = _host.load_json(os.path.join(path, TREE, "stack.json"))
+    model = _host.load_json(os.path.join(path, TREE, MODEL))
     return {"changed": False, "path": path, "id": params["id"], "problems": [], "manifest": manifest, "model": model, **amounts(files)}
+
+
+def read_private(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What the action plugin encrypts of an unfinished copy, or decrypts of a finished one."""
+    path = os.path.join(params["directory"], params["id"])
+    if os.path.isdir(path):
+        return {"changed": False, "path": path, "private": [], "sealed": _snapshot.read_sealed(path)}
+    return {"changed": False, "path": path + PARTIAL, "private": _snapshot.pack(os.path.join(path + PARTIAL, TREE), DATA), "sealed": ""}
 
 
 def restored(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The parts that are there are put aside, and the copy's put in their place; a call that was cut off goes on with the next one."""
     root, path = params["root"].rstrip("/"), os.path.join(params["directory"], params["id"])
     aside, parts = os.path.join(root, "restoring-" + params["id"]), list(params["parts"])
-    if "stack.json" in parts and not os.path.isdir(os.path.join(root, "state")):
+    if MODEL in parts and not os.path.isdir(os.path.join(root, "state")):
         # A host that has never had the stack: the key of its digests is there too.
         parts.append("state")
     waiting = [part for part in parts if not os.path.lexists(os.path.join(aside, part))]
@@ -266,11 +307,33 @@ def restored(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     for part in waiting:
         # All of it is there before anything is put aside.
         copy_part(os.path.join(path, TREE, part), os.path.join(aside, part + NEW))
+        _snapshot.unpack(json.loads(params["private"] or "[]"), part, os.path.join(aside, part + NEW))
+        _rename(aside, part, params)
     for part in parts:
         _change_places(os.path.join(root, part), os.path.join(aside, part))
     kept = os.path.join(root, "before-" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     os.rename(aside, kept)
     return {"changed": True, "path": path, "kept": kept}
+
+
+def _rename(aside: str, part: str, params: t.Mapping[str, t.Any]) -> None:
+    """Put name, directory and host into what was copied: the model, and the stamps of the data."""
+    if not params["stack"]:
+        return
+    if part == MODEL:
+        model = _host.load_json(os.path.join(aside, part + NEW))
+        _write_json(os.path.join(aside, part + NEW), _snapshot.renamed(model, params["stack"], params["root"].rstrip("/"), params["host"] or model["host"]))
+    if part == DATA:
+        for path in glob.glob(os.path.join(glob.escape(os.path.join(aside, part + NEW)), ".*.json")):
+            stamp = _host.load_json(path)
+            if stamp.get("stack") not in (None, params["stack"]):
+                _write_json(path, {**stamp, "stack": params["stack"]})
+
+
+def _write_json(path: str, document: t.Mapping[str, t.Any]) -> None:
+    """In place: it is a copy that nothing else is a link to, and keeps its owner and mode."""
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump(document, stream, indent=1, sort_keys=True)
 
 
 def _change_places(place: str, old: str) -> None:
@@ -305,6 +368,7 @@ STATES: dict[str, t.Callable[[t.Mapping[str, t.Any]], dict[str, t.Any]]] = {
     "verified": verified,
     "restored": restored,
     "absent": absent,
+    "read": read_private,
 }
 
 
@@ -316,19 +380,25 @@ def main() -> None:
             "id": {"type": "str", "required": True},
             "state": {"type": "str", "choices": list(STATES), "required": True},
             "parts": {"type": "list", "elements": "str", "choices": [part for part in PARTS if part != "state"], "default": [DATA]},
+            "stack": {"type": "str", "default": ""},
+            "host": {"type": "str", "default": ""},
             "again_since": {"type": "float", "default": 0},
             "manifest": {"type": "dict", "default": {}},
+            "passphrase": {"type": "str", "default": "", "no_log": True},
+            # One text: of a list every number in it would be hidden in the result.
+            "private": {"type": "str", "default": "", "no_log": True},
+            "sealed": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     params = module.params
     try:
-        if params["state"] == "verified" and params["id"] in ("latest", "upgrade"):
+        if params["state"] in ("verified", "read") and params["id"] in ("latest", "upgrade"):
             params["id"] = named(params["directory"], params["id"])
         if not _snapshot.ID.fullmatch(params["id"]):
             raise SnapshotError("id: %r is no time such as 20260131T120000Z" % params["id"])
-        if module.check_mode and params["state"] != "verified":
+        if module.check_mode and params["state"] not in ("verified", "read"):
             module.exit_json(changed=True, path=os.path.join(params["directory"], params["id"]))
         module.exit_json(**STATES[params["state"]](params))
     except SnapshotError as exc:

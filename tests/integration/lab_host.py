@@ -138,10 +138,14 @@ class LabHost:
 
     @contextmanager
     def site_in_background(self, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
+        with self.play_in_background("site", **variables) as process:
+            yield process
+
+    @contextmanager
+    def play_in_background(self, playbook: str, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
         """A run that the test may kill; it and its children are gone at the end."""
-        process = subprocess.Popen(
-            self._argv("site", (), variables), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        argv = self._argv(playbook, (), variables)
+        process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             yield process
         finally:

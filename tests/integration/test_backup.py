@@ -21,6 +21,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     lab = LabHost("backup", folder)
     lab.site(stack_source=str(make_source("0.5", folder / "source"))).must_pass(changed=True)
     (folder / "source").rename(folder / "gone")
+    # A user's own key in Redis, which no run makes.
+    lab.shell("docker exec coze-redis sh -c 'REDISCLI_AUTH=$REDIS_PASSWORD redis-cli set mark here'")
     yield lab
     lab.destroy()
 
@@ -100,3 +102,71 @@ def test_a_backup_that_cannot_be_made_leaves_the_stack_running(host: LabHost) ->
     run.must_fail("There is no backup of coze: /mnt/backups has ", "Make room there, or set stack_backup_dir to another file system.")
     assert running(host) == 11 and host.shell("ls -A /mnt/backups").strip() == "" and backups(host) == had
     host.play("backup", stack_services=["mysql"]).must_fail("A backup is of the whole stack, as its stores belong together")
+
+
+PASSPHRASE = "p'\"$s \\#:"
+
+
+def test_passwords_in_a_backup_are_encrypted(host: LabHost) -> None:
+    # Every second password is a quoted one: the values themselves must not be in any file of the backup.
+    secrets = host.shell("cat /opt/cozeops/coze/env/mysql.env /opt/cozeops/coze/state/secrets.env")
+    values = [line.partition("=")[2] for line in secrets.splitlines() if "PASSWORD" in line or "KEY" in line]
+    run = host.play("backup", "-vvv", stack_backup_passphrase=PASSPHRASE)
+    run.must_pass(changed=True)
+    assert "Its passwords are encrypted with stack_backup_passphrase" in run.flat
+    assert not [value for value in [*values, "p'\"$s"] if value in run.output]
+    path = f"{BACKUPS}/{backups(host)[-1]}"
+    for value in values:
+        assert host.shell(f"grep -rlF -e '{value}' {path} --exclude-dir=data || true") == ""
+    assert host.shell(f"head -c 14 {path}/tree/private.vault") == "$ANSIBLE_VAULT"
+    since = host.started()
+    whole = {"stack_restore_confirm": "coze", "stack_restore_whole": True}
+    host.play("restore", **whole).must_fail("is encrypted. Nothing was changed. Set stack_backup_passphrase to the passphrase that it was made with.")
+    host.play("restore", **whole, stack_backup_passphrase="other").must_fail("stack_backup_passphrase is not the passphrase that it was made with. Nothing was")
+    assert host.started() == since
+    host.shell("sed -i 's/^MYSQL_PASSWORD=.*/MYSQL_PASSWORD=spoilt/' /opt/cozeops/coze/env/*.env")
+    host.play("restore", **whole, stack_backup_passphrase=PASSPHRASE).must_pass(changed=True)
+    assert host.shell("cat /opt/cozeops/coze/env/mysql.env /opt/cozeops/coze/state/secrets.env") == secrets
+    host.play("status").must_pass()
+
+
+def mark(lab: LabHost, stack: str) -> str:
+    return lab.shell(f"docker exec {stack}-redis sh -c 'REDISCLI_AUTH=$REDIS_PASSWORD redis-cli get mark'").strip()
+
+
+def test_a_stack_of_another_name_is_made_of_a_backup(host: LabHost) -> None:
+    second = {"stack_name": "second", "stack_restore_of": "coze", "stack_backup_passphrase": PASSPHRASE}
+    since = host.started()
+    host.play("restore", **second).must_fail("Only data would go back. Nothing was changed. A backup of coze becomes a stack of another name with")
+    host.play("restore", **second, stack_restore_whole=True).must_fail("This makes second of coze, with its release, files and data of")
+    assert host.started("second") == {}
+    run = host.play("restore", **second, stack_restore_whole=True, stack_restore_confirm="second")
+    run.must_pass(changed=True)
+    assert "second has the data of coze of " in run.flat and "all counts are as they were. Its stores run." in run.flat
+    assert mark(host, "second") == "here" and "second-coze-web" not in host.started("second")
+    # Its own place for people to come in.
+    own = {"stack_name": "second", "stack_source": str(host.folder / "gone"), "stack_public_url": "http://127.0.0.1:8898"}
+    host.site(**own).must_pass(changed=True)
+    assert len(host.started("second")) == 11 and host.started() == since
+    assert host.shell(SQL.replace("coze-mysql", "second-mysql") % "SELECT COUNT(*) FROM user WHERE email LIKE '%%@coze.example'").strip() == "1"
+    host.site(**own).must_pass(changed=False)
+    host.play("restore", **second, stack_restore_whole=True, stack_restore_confirm="second").must_fail("The stack second is there already")
+    host.play("teardown", stack_name="second", stack_teardown_confirm="second", stack_teardown_data=True).must_pass(changed=True)
+    assert host.started() == since and host.shell("ls /opt/cozeops").split() == ["coze"]
+
+
+def test_a_stack_moves_to_another_directory(host: LabHost) -> None:
+    new = {"stack_root": "/srv/coze", "stack_restore_whole": True, "stack_restore_confirm": "coze", "stack_backup_passphrase": PASSPHRASE}
+    host.play("restore", **new).must_fail("of coze run, and not from /srv/coze. Nothing was changed.")
+    before = users(host)
+    run = host.play("backup", stack_backup_stop=True, stack_backup_passphrase=PASSPHRASE)
+    run.must_pass(changed=True)
+    assert running(host) == 0 and "The stack is stopped, since" in run.flat
+    host.play("restore", **new).must_pass(changed=True)
+    assert running(host) == 11 and users(host) == before and mark(host, "coze") == "here"
+    assert "/opt/cozeops" not in host.shell("docker ps -q | xargs docker inspect -f '{{json .Mounts}}'")
+    host.shell("rm -r /opt/cozeops/coze")
+    there = {"stack_root": "/srv/coze", "stack_source": str(host.folder / "gone")}
+    host.site(**there).must_pass()
+    host.site(**there).must_pass(changed=False)
+    host.play("status", stack_root="/srv/coze").must_pass()

@@ -22,7 +22,7 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()
 
 # Ansible evaluates the defaults of a spec even where the variable is set, and shows them all when one value of the entry point is wrong.
 # So a default that may not be evaluated, or not be shown, is told in the description only.
-NOT_REPEATED = {"stack_name", "coze_server_admin_password", "verify_password", "stack_logs_dir", "stack_logs_follow"}
+NOT_REPEATED = {"stack_name", "stack_restore_of", "coze_server_admin_password", "verify_password", "stack_logs_dir", "stack_logs_follow"}
 
 
 def read(role: str, path: str) -> Any:

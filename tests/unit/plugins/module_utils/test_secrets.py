@@ -6,7 +6,20 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.cozeops.studio.plugins.module_utils._secrets import ALPHABET, Decision, Secret, Sources, decide, missing, new_value, secret_of
+import yaml
+from ansible_collections.cozeops.studio.plugins.module_utils._secrets import (
+    ALPHABET,
+    Decision,
+    Rotation,
+    Secret,
+    Sources,
+    decide,
+    missing,
+    new_value,
+    replaced,
+    rotation,
+    secret_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,3 +170,65 @@ def test_a_value_that_an_image_would_cut_off_is_refused() -> None:
     secret = Secret("MYSQL_PASSWORD", forbidden="'\\")
     decision = decide([secret], Sources({"MYSQL_PASSWORD": "it's"}, {}, {}, {}), [], True, "secrets.yml")
     assert decision.problems == ["MYSQL_PASSWORD: its value has \"'\" in it, which its image's scripts do not take. Use letters and digits."]
+
+
+ROTATES = [Secret("A", rotates=True, published=("public",)), Secret("B", rotates=True, locks="data/b"), Secret("AES", locks="data/b"), Secret("ADMIN")]
+
+
+def rotate(keys: tuple[str, ...] = (), used: str = "AB", **places: dict[str, str]) -> Rotation:
+    sources = Sources(**{place: places.get(place, {}) for place in PLACES})
+    return rotation(ROTATES, keys, sources, {key: {"digest of in use"} for key in used}, "digest of {}".format)
+
+
+STORED = {"A": "in use", "B": "in use"}
+
+
+def test_all_that_can_get_another_value() -> None:
+    assert rotate(stored=STORED) == Rotation(["A", "B"], ["A", "B"], [])
+    assert rotate(("B",), stored=STORED) == Rotation(["B"], ["B"], [])
+    assert rotate(used="A", stored=STORED) == Rotation(["A"], ["A"], []), "what no service uses is none of the stack's"
+
+
+@pytest.mark.parametrize("place", ["stored", "operator", "source_env"])
+def test_a_value_that_differs_from_the_one_in_use_becomes_that_one(place: str) -> None:
+    assert rotate(("B",), **{"stored": STORED, place: {"B": "given"}}) == Rotation(["B"], [], [])
+
+
+def test_what_the_operator_gives_is_not_made_up() -> None:
+    assert rotate(stored=STORED, operator={"A": "in use"}) == Rotation(["B"], ["B"], [])
+    found = rotate(("A",), stored=STORED, operator={"A": "in use"})
+    assert found.problems == ["A: its value is given in stack_env or the .env, and is the one in use. Give the new one there."]
+    assert rotate(("A",), stored=STORED, source_env={"A": "public"}).renewed == ["A"], "a published value is none"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("NONE", "stack_rotate_keys: the stack makes no secret NONE. It can have A, B."),
+        ("AES", "stack_rotate_keys: AES stays as it is: what data/b holds was written with it, and could not be read any more."),
+        ("ADMIN", "stack_rotate_keys: ADMIN stays as it is: rotate.yml does not know how."),
+        ("B", "stack_rotate_keys: no service of the stack uses B."),
+    ],
+)
+def test_what_cannot_become_another_one(key: str, said: str) -> None:
+    assert rotate((key,), used="A", stored=STORED) == Rotation([], [], [said])
+
+
+def test_a_secret_that_is_renewed_gets_a_new_value() -> None:
+    sources = Sources({}, {}, {"DB_PASSWORD": "old"}, {})
+    decision = decide([DB], sources, ["data/mysql"], True, FILE, ["DB_PASSWORD"])
+    assert decision.generated == ["DB_PASSWORD"] and decision.values["DB_PASSWORD"] != "old" and decision.problems == []
+    assert decide([DB], sources, ["data/mysql"], False, FILE, ["DB_PASSWORD"]).values == {}
+
+
+KEYS = st.sampled_from(["A", "B_1", "C", "LONG_KEY"])
+VALUES = st.one_of(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20), st.integers(), st.just("two\nlines\n"))
+
+
+@given(st.dictionaries(KEYS, VALUES), st.sets(KEYS))
+def test_lines_of_a_key_are_taken_out_and_all_others_stay(document: dict[str, object], gone: set[str]) -> None:
+    text = "# A head\n" + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=4096)
+    left = replaced(text, gone)
+    assert (yaml.safe_load(left) or {}) == {key: value for key, value in document.items() if key not in gone}
+    assert left.startswith("# A head\n")
+    assert replaced(text, ()) == text

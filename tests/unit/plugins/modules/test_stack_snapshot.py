@@ -196,3 +196,52 @@ def test_an_unfinished_backup_is_removed(call: Call, tmp_path: Path) -> None:
     call("copied")
     assert call("absent")["changed"] and not call("absent")["changed"]
     assert json.dumps(list((tmp_path / "backups").iterdir())) == "[]"
+
+
+def test_private_files_are_in_a_copy_in_their_encrypted_form_only(root: Path, call: Call) -> None:
+    (root / "env/mysql.env").chmod(0o600)
+    os.utime(root / "env/mysql.env", ns=(5, 7))
+    assert not call("copied")["failed"]
+    private = call("read")["private"]
+    assert [entry["path"] for entry in private] == ["env/mysql.env"]
+    result = call("finished", private=json.dumps(private), sealed="encrypted")
+    tree = Path(result["path"]) / "tree"
+    assert (tree / "private.vault").read_text() == "encrypted" and list((tree / "env").iterdir()) == []
+    assert call("verified")["problems"] == [] and call("read", "latest")["sealed"] == "encrypted"
+    (root / "env/mysql.env").write_text("A=2")
+    (root / "conf/x").write_text("y")
+    assert not call("restored", parts=["conf", "data", "env", "stack.json"], private=json.dumps(private))["failed"]
+    info = (root / "env/mysql.env").stat()
+    assert (root / "env/mysql.env").read_text() == "A=1" and (info.st_mode & 0o777, info.st_mtime_ns) == (0o600, 7)
+    assert (root / "conf/x").read_text() == "x"
+
+
+def test_a_private_file_that_would_be_elsewhere_is_refused(root: Path, call: Call) -> None:
+    made(call, ONE)
+    entry = {"path": "env/../../../x", "content": "", "owner": os.getuid(), "group": os.getgid(), "mode": 0o600, "time": 1}
+    result = call("restored", parts=["env"], private=json.dumps([entry]))
+    assert result["failed"] and result["msg"] == "env/../../../x is not in the stack's directory"
+    assert (root / "env/mysql.env").read_text() == "A=1"
+
+
+MODEL = {"name": "coze", "root": "/opt/cozeops/coze", "host": "one", "hosts": ["one"], "placement": {"mysql": ["one"]}, "services": {}}
+
+
+@pytest.mark.parametrize(("network", "becomes"), [("coze", "second"), ("coze-overlay", "second-overlay"), ("mine", "mine")])
+def test_a_stack_may_get_another_name(root: Path, call: Call, network: str, becomes: str) -> None:
+    (root / "stack.json").write_text(json.dumps({**MODEL, "network": network}))
+    (root / "data/.mysql.json").write_text(json.dumps({"stack": "coze", "init": {}}))
+    (root / "data/.redis.json").write_text("{}")
+    made(call, ONE)
+    new = root.parent / "second"
+    result = call("restored", root=str(new), stack="second", host="two", parts=["conf", "data", "env", "stack.json"])
+    assert not result["failed"], result["msg"]
+    placed = {"host": "two", "hosts": ["two"], "placement": {"mysql": ["two"]}}
+    assert json.loads((new / "stack.json").read_text()) == {**MODEL, **placed, "name": "second", "root": str(new), "network": becomes}
+    assert json.loads((new / "data/.mysql.json").read_text()) == {"stack": "second", "init": {}}
+    assert call("verified")["problems"] == [], "the copy stays what it was"
+
+
+def test_hosts_of_a_stack_on_several_keep_their_names() -> None:
+    model = {**MODEL, "network": "coze-overlay", "hosts": ["one", "other"], "placement": {"mysql": ["other"]}}
+    assert _snapshot.renamed(model, "coze", "/srv/coze", "two") == {**model, "root": "/srv/coze"}
