@@ -431,10 +431,8 @@ class ActionModule(ActionBase):
             filled = self.stack["data"].get(secret.locks or "", {}).get("filled")
             other = key and secret.key in values and in_use[secret.key] and keyed(key, values[secret.key]) not in in_use[secret.key]
             if filled and other and secret.key not in rotated:
-                found.append(
-                    "%s: %s was made with another value. Give that one again%s."
-                    % (secret.key, secret.locks, ", or run rotate.yml, which changes it in the data too" if secret.rotates else ": nothing reads the data without")
-                )
+                cure = ", or run rotate.yml, which changes it in the data too" if secret.rotates else ": nothing reads the data without"
+                found.append("%s: %s was made with another value. Give that one again%s." % (secret.key, secret.locks, cure))
         return found
 
     def _save_secrets(self, decision: _secrets.Decision, stored: dict[str, str]) -> bool:
