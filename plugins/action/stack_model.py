@@ -93,6 +93,7 @@ SPEC: dict[str, t.Any] = {
     "elsewhere": {"type": "dict", "default": {}},
     "together": {"type": "list", "elements": "str", "default": []},
     "host_secrets": {"type": "dict", "default": {}},
+    "made_with": {"type": "dict", "default": {}},
     "engine_managed": {"type": "bool", "default": True},
     "memory_min": {"type": "str", "default": "0"},
     "disk_min": {"type": "str", "default": "0"},
@@ -304,7 +305,7 @@ class ActionModule(ActionBase):
         problems += _external.disagreements(external, {**given, **embedding})
         operator = {**embedding, **given, **external}
         source = _stack_env.lenient(text, env_src, operator)
-        sources = _secrets.Sources(operator, source.env, stored, arguments["host_secrets"])
+        sources = _secrets.Sources(operator, source.env, stored, {**arguments["made_with"], **arguments["host_secrets"]})
         lost = [secret.key for secret in _secrets.missing(wanted, sources)]
         if lost and not arguments["host_secrets"] and self.stack["exists"]:
             return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost, {})
@@ -401,6 +402,12 @@ class ActionModule(ActionBase):
         for secret in wanted:
             made_with = {service["env"][secret.key]["hmac"] for service in services if isinstance(service["env"].get(secret.key), dict)}
             filled = self.stack["data"].get(secret.locks or "", {}).get("filled")
+            used = self.arguments["made_with"].get(secret.key)
+            if filled and used and values.get(secret.key, used) != used:
+                found.append(
+                    "%s: %s was made with another value, which the containers of now have. Take the other one out of the .env, stack_env and %s."
+                    % (secret.key, secret.locks, self.arguments["secrets_file"])
+                )
             if key and filled and made_with and secret.key in values and keyed(key, values[secret.key]) not in made_with:
                 found.append(
                     "%s: %s was made with another value. Take the new one out of the .env and stack_env; to change it for good, change it in the data first."

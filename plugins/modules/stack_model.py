@@ -140,6 +140,12 @@ options:
     description: Secrets that were read back from the stack's hosts. They are used where nothing else has a value.
     type: dict
     default: {}
+  made_with:
+    description:
+      - Secrets of an installation that is to be adopted. They are used as O(host_secrets) are; another value for what its data were made with is refused.
+      - An empty one says that nothing can have been made with it.
+    type: dict
+    default: {}
   log_options:
     description: Options of the log driver.
     type: dict

@@ -11,6 +11,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,14 @@ class LabHost:
         if check and done.returncode != 0:
             raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def push(self, source: Path, target: str) -> None:
+        """A folder's content, to a folder on the host."""
+        self.shell(f"mkdir -p {target}")
+        with tempfile.TemporaryFile() as archive:
+            subprocess.run(["tar", "-C", str(source), "-cf", "-", "."], stdout=archive, check=True)
+            archive.seek(0)
+            subprocess.run(["docker", "exec", "-i", self.container, "tar", "-C", target, "-xf", "-", "--no-same-owner"], stdin=archive, check=True)
 
     def trace(self) -> str:
         """What a run may leave behind: containers, networks, files."""
