@@ -203,10 +203,9 @@ def put_back(root: str, entry: Entry) -> None:
 
 
 def remove_converted(tree: str, entry: Entry) -> None:
-    wanted = entry["convert"]
-    folder = os.path.join(tree, wanted["to"]) if wanted else ""
-    if folder and entry["converts"] and os.path.isdir(folder):
-        shutil.rmtree(folder)
+    for name in (entry["convert"]["to"], entry["convert"]["to"] + ".new") if entry["converts"] else ():
+        if os.path.isdir(os.path.join(tree, name)):
+            shutil.rmtree(os.path.join(tree, name))
 
 
 def set_aside(root: str) -> str:

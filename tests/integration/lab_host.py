@@ -146,10 +146,10 @@ class LabHost:
         return self.play("site", *arguments, **variables)
 
     @contextmanager
-    def site_in_background(self, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
+    def site_in_background(self, playbook: str = "site", **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
         """A run that the test may kill; it and its children are gone at the end."""
         process = subprocess.Popen(
-            self._argv("site", (), variables), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            self._argv(playbook, (), variables), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         try:
             yield process
