@@ -371,10 +371,8 @@ def other_settings(model: t.Mapping[str, t.Any], found: t.Mapping[str, Found], k
         if not old["whole"] or name not in model["services"]:
             continue
         wanted = {**everything, **model["services"][name]["env"]}
-        for setting, value in old["env"].items():
-            if setting in known or setting in old["image_env"] or setting in old["env_exclude"]:
-                continue
-            value = plain_names(value, found)
+        for setting in {*old["env"]} - {*known, *old["image_env"], *old["env_exclude"]}:
+            value = plain_names(old["env"][setting], found)
             if setting not in wanted:
                 gone |= {setting} if value else set()
             elif (keyed(key, value) != wanted[setting]["hmac"]) if isinstance(wanted[setting], dict) else value != wanted[setting]:
@@ -396,7 +394,8 @@ def notes(
     if settings["gone"]:
         lines.append("Settings that only the containers of now have: %s. To keep them, put them into stack_env or the .env." % some(settings["gone"]))
     if files:
-        lines.append("Files that are mounted now and that stack_source does not have like that: %s. They stay where they are; take over what is yours." % some(files))
+        told = "Files that are mounted now and that stack_source does not have like that: %s. They stay where they are; take over what is yours."
+        lines.append(told % some(files))
     if public:
         lines.append("Public passwords and keys are in use, and stay for now, as data were made with them: %s. rotate.yml changes them." % some(public))
     unkept = [each["container"] for each in found.values() if any(not comes_along(entry) for entry in each["data"])]

@@ -209,7 +209,7 @@ def remove_converted(tree: str, entry: Entry) -> None:
 
 
 def set_aside(root: str) -> str:
-    """Put what the failed stack has left in the directory into one folder, and tell which; "" if there is nothing. Its state stays: it has the list of changes."""
+    """Put what the failed stack has left in the directory into one folder, and tell which; "" if there is nothing. Its state stays: changes are noted there."""
     left = [name for name in ("stack.json", "env", "conf", "data") if os.path.lexists(os.path.join(root, name))]
     if not left:
         return ""

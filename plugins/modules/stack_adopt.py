@@ -141,7 +141,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._ready_engine impor
 #: Shells do not pass a signal on to what they have started.
 SHELLS = ("sh", "bash", "dash", "ash", "tini", "dumb-init")
 #: Bytes of a file, or of a folder of files, that is read out of a container.
-LARGEST = 4 * 1024**2
+LARGEST = 16 * 1024**2
 READY_SECONDS = 180.0
 TRIES = 5
 

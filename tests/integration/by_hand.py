@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An installation of release line 0.2 that somebody has made with `docker run`, container by container, as recipes for Docker without Compose say."""
+"""An installation of release line 0.2 that somebody has made with `docker run`, container by container, as recipes for Docker without Compose say.
+
+    by_hand.py HOST SOURCE        with passwords of its own, on a host container of the lab
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost
+from ansible_collections.cozeops.studio.tests.integration.lab_host import HostContainer
 
 ROOT = "/srv/coze"
 #: In the order in which they start.
@@ -14,14 +18,18 @@ NAMES = ("mysql", "redis", "elasticsearch", "minio", "etcd", "milvus", "nsqlooku
 # The recipe's --privileged is left out: an Engine in a container cannot grant it. All else that it does badly is here: root, open ports, public
 # passwords, shells as first processes, a queue without a directory.
 SCRIPT = r"""
-set -eu
+set -e
 cd /srv/coze
+set -a; . ./.env; set +a
 docker network create coze-network >/dev/null
 run() { name=$1; shift; docker run -d --name "coze-$name" --network coze-network "$@" >/dev/null; }
-up() { for i in $(seq 240); do docker exec "coze-$1" sh -c "$2" >/dev/null 2>&1 && return 0; sleep 0.5; done; echo "coze-$1: $2"; docker logs --tail 20 "coze-$1"; exit 1; }
+up() {
+  for i in $(seq 240); do docker exec "coze-$1" sh -c "$2" >/dev/null 2>&1 && return 0; sleep 0.5; done
+  echo "coze-$1: $2"; docker logs --tail 20 "coze-$1"; exit 1
+}
 
 run mysql -p 3306:3306 -v $PWD/data/mysql:/var/lib/mysql -v $PWD/docker/volumes/mysql/schema.sql:/docker-entrypoint-initdb.d/init.sql \
-  -e MYSQL_ROOT_PASSWORD=root -e MYSQL_DATABASE=opencoze -e MYSQL_USER=coze -e MYSQL_PASSWORD=coze123 \
+  -e MYSQL_ROOT_PASSWORD="$MYSQL_ROOT_PASSWORD" -e MYSQL_DATABASE=opencoze -e MYSQL_USER=coze -e MYSQL_PASSWORD="$MYSQL_PASSWORD" \
   --entrypoint bash mysql:8.4.5 -c '/usr/local/bin/docker-entrypoint.sh mysqld --character-set-server=utf8mb4 --collation-server=utf8mb4_unicode_ci & wait $!'
 run redis -p 6379:6379 -v $PWD/data/bitnami/redis:/bitnami/redis/data -e REDIS_AOF_ENABLED=no -e REDIS_PORT_NUMBER=6379 -e REDIS_IO_THREADS=4 \
   -e ALLOW_EMPTY_PASSWORD=yes --user root bitnami/redis:8.0 \
@@ -43,7 +51,8 @@ run elasticsearch --restart always --user root -p 19200:9200 -v $PWD/data/bitnam
     ) &
     exec /opt/bitnami/scripts/elasticsearch/entrypoint.sh /opt/bitnami/scripts/elasticsearch/run.sh'
 run minio --user root --restart always -p 9000:9000 -p 9001:9001 -v $PWD/data/minio:/data \
-  -v $PWD/docker/volumes/minio/default_icon:/default_icon -e MINIO_ROOT_USER=minioadmin -e MINIO_ROOT_PASSWORD=minioadmin123 -e STORAGE_BUCKET=opencoze \
+  -v $PWD/docker/volumes/minio/default_icon:/default_icon -e MINIO_ROOT_USER=minioadmin -e MINIO_ROOT_PASSWORD="$MINIO_ROOT_PASSWORD" \
+  -e STORAGE_BUCKET=opencoze \
   --entrypoint sh minio/minio:RELEASE.2025-06-13T11-33-47Z-cpuv1 -c '
     (
       until mc alias set here http://localhost:9000 "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD"; do sleep 1; done
@@ -60,9 +69,9 @@ run nsqadmin -p 4171:4171 nsqio/nsq:v1.2.1 /nsqadmin --lookupd-http-address=coze
 up etcd 'etcdctl endpoint health'
 up minio 'curl -sf http://localhost:9000/minio/health/ready'
 run milvus --user root -p 19530:19530 -p 9091:9091 -v $PWD/data/milvus:/var/lib/milvus -e ETCD_ENDPOINTS=coze-etcd:2379 -e MINIO_ADDRESS=coze-minio:9000 \
-  -e MINIO_BUCKET_NAME=milvus -e MINIO_ACCESS_KEY_ID=minioadmin -e MINIO_SECRET_ACCESS_KEY=minioadmin123 -e MINIO_USE_SSL=false -e LOG_LEVEL=debug \
+  -e MINIO_BUCKET_NAME=milvus -e MINIO_ACCESS_KEY_ID=minioadmin -e MINIO_SECRET_ACCESS_KEY="$MINIO_ROOT_PASSWORD" -e MINIO_USE_SSL=false -e LOG_LEVEL=debug \
   milvusdb/milvus:v2.5.10 milvus run standalone
-up mysql 'mysql -h127.0.0.1 --protocol=tcp -ucoze -pcoze123 -e "SELECT 1 FROM workflow_version LIMIT 1" opencoze'
+up mysql 'mysql -h127.0.0.1 --protocol=tcp -ucoze -p$MYSQL_PASSWORD -e "SELECT 1 FROM workflow_version LIMIT 1" opencoze'
 up elasticsearch 'test -e /tmp/initialised'
 up milvus 'curl -sf http://localhost:9091/healthz'
 docker run -d --name coze-server --network coze-network --env-file .env.expanded -v $PWD/coze_conf:/app/resources/conf -p 8888:8888 -p 8889:8889 \
@@ -71,16 +80,38 @@ up server 'curl -s -o /dev/null http://localhost:8888/api/x'
 """
 
 
-def install(host: LabHost, source: Path) -> None:
-    """Make it on the host, from the tree of line 0.2."""
+#: For an installation whose operator has chosen passwords and keys.
+CHOSEN = {
+    "MYSQL_ROOT_PASSWORD": "hand-root-password",
+    "MYSQL_PASSWORD": "hand-user-password",
+    "MINIO_ROOT_PASSWORD": "hand-minio-password",
+    "PLUGIN_AES_AUTH_SECRET": "hand-made-key-01",
+    "PLUGIN_AES_STATE_SECRET": "hand-made-key-02",
+    "PLUGIN_AES_OAUTH_TOKEN_SECRET": "hand-made-key-03",
+}
+
+# Each line as an environment file takes it; stores have the names that the containers have.
+SETTINGS = r"""
+set -e
+cd /srv/coze
+cp -r backend/conf coze_conf
+printf 'id: 77\nname: hand\n' > coze_conf/model/hand.yaml.example
+set -a; . ./.env; set +a
+sed -n 's/^export \([A-Z0-9_]*\)=.*/\1/p' .env | while read -r key; do printenv "$key" | sed "s/^/$key=/"; done |
+  sed -E 's/(@|@tcp\(|=|=http:\/\/)(mysql|redis|minio|elasticsearch|nsqd|milvus):([0-9])/\1coze-\2:\3/; s/^MYSQL_HOST=/&coze-/
+    s/^MAX_REQUEST_BODY_SIZE=.*/MAX_REQUEST_BODY_SIZE=2073741824/' > .env.expanded
+echo OWN_SETTING=1 >> .env.expanded
+"""
+
+
+def install(host: HostContainer, source: Path, chosen: bool = False) -> None:
+    """Make it on the host, from the tree of line 0.2; with public passwords, or chosen ones."""
     host.push(source, ROOT)
-    # Each line as an environment file takes it; hosts have the names that the containers have.
-    host.shell(
-        f"cd {ROOT} && cp -r backend/conf coze_conf && printf 'id: 77\\nname: hand\\n' > coze_conf/model/hand.yaml.example"
-        " && set -a && . docker/.env.example && set +a && sed -n 's/^export \\([A-Z0-9_]*\\)=.*/\\1/p' docker/.env.example"
-        " | while read -r key; do printenv \"$key\" | sed \"s/^/$key=/\"; done"
-        " | sed 's/@tcp(mysql:/@tcp(coze-mysql:/; s/@mysql:/@coze-mysql:/; s/^MYSQL_HOST=.*/MYSQL_HOST=coze-mysql/; s/=redis:/=coze-redis:/; s/=minio:/=coze-minio:/;"
-        " s#http://minio:#http://coze-minio:#; s#http://elasticsearch:#http://coze-elasticsearch:#; s/=nsqd:/=coze-nsqd:/; s/=milvus:/=coze-milvus:/;"
-        " s/^MAX_REQUEST_BODY_SIZE=.*/MAX_REQUEST_BODY_SIZE=2073741824/' > .env.expanded && echo OWN_SETTING=1 >> .env.expanded"
-    )
+    edits = "; ".join(f"s/^export {key}=.*/export {key}={value}/" for key, value in CHOSEN.items()) if chosen else ""
+    host.shell(f"sed '{edits}' {ROOT}/docker/.env.example > {ROOT}/.env")
+    host.shell(SETTINGS)
     host.shell(SCRIPT)
+
+
+if __name__ == "__main__":
+    install(HostContainer(sys.argv[1]), Path(sys.argv[2]), chosen=True)

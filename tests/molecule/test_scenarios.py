@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-#: Several hosts each, or a bundle with everything in it; with the minutes that they take.
-LONG = {"distributed": 4, "fleet": 2, "offline": 6, "offline_fleet": 3}
+#: Several hosts each, an installation before ours, or a bundle with everything in it; with the minutes that they take.
+LONG = {"adopt": 3, "distributed": 4, "fleet": 2, "offline": 6, "offline_fleet": 3}
 
 
 def missing_data(scenario: str) -> str:

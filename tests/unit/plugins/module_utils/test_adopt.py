@@ -175,7 +175,16 @@ def test_where_data_are(mounts: list[dict[str, str]], wanted: tuple[str, str]) -
     assert (place["kind"], place["source"]) == wanted
 
 
-ENTRY = {"service": "mysql", "target": "/var/lib/mysql", "to": "/opt/x/data/mysql", "source": "/srv/mysql", "volume": "v", "filled": True, "foreign": "", "taken": False}
+ENTRY = {
+    "service": "mysql",
+    "target": "/var/lib/mysql",
+    "to": "/opt/x/data/mysql",
+    "source": "/srv/mysql",
+    "volume": "v",
+    "filled": True,
+    "foreign": "",
+    "taken": False,
+}
 
 
 @pytest.mark.parametrize(
@@ -215,7 +224,10 @@ MYSQL = described(
         privileged=True,
     ),
 )
-SERVER_ENV = ["MYSQL_PASSWORD=coze123", "MYSQL_HOST=coze-mysql", "AES=short", "OWN=1", "PATH=/bin", "ATLAS_URL=x", "NONE=", "DSN=coze:coze123@tcp(coze-mysql:3306)/x"]
+SERVER_ENV = [
+    *("MYSQL_PASSWORD=coze123", "MYSQL_HOST=coze-mysql", "AES=short", "OWN=1"),
+    *("PATH=/bin", "ATLAS_URL=x", "NONE=", "DSN=coze:coze123@tcp(coze-mysql:3306)/x"),
+]
 SERVER = described("coze-server", container("coze-server", "opencoze/opencoze:0.3.7", env=SERVER_ENV))
 FOUND = {"mysql": MYSQL, "coze-server": SERVER}
 
@@ -231,12 +243,13 @@ def model(**env: Any) -> dict[str, Any]:
     def service(name: str, **more: Any) -> dict[str, Any]:
         return {"name": name, "image": "mysql:8.4.5", "ports": [], "user": "999:999", "data": [], "env": {}, **more}
 
+    entry = {"address": "127.0.0.1", "port": 8888, "container_port": 8888}
     return {
         "name": "coze",
         "network": "coze",
         "services": {
             "mysql": service("mysql", data=[{"path": "data/mysql"}], env={"MYSQL_DATABASE": "opencoze"}),
-            "coze-server": service("coze-server", image="opencoze/opencoze:0.3.7", ports=[{"address": "127.0.0.1", "port": 8888, "container_port": 8888}], env=env),
+            "coze-server": service("coze-server", image="opencoze/opencoze:0.3.7", ports=[entry], env=env),
         },
     }
 
@@ -294,5 +307,6 @@ def test_the_host_is_seen_as_if_it_were_out_of_the_way() -> None:
     }
     seen = _adopt.facts_without(info, FOUND, "coze")
     assert seen["containers"] == [{"name": "shop"}] and seen["listeners"] == [{"address": "0.0.0.0", "port": 22}] and seen["memory"] == 1
-    assert seen["stack"]["data"] == {"data/old": {"filled": False, "stamp": None}, "data/mysql": {"filled": True, "stamp": {"stack": "coze", "service": "mysql"}}}
+    taken = {"filled": True, "stamp": {"stack": "coze", "service": "mysql"}}
+    assert seen["stack"]["data"] == {"data/old": {"filled": False, "stamp": None}, "data/mysql": taken}
     assert len(info["containers"]) == 2, "what was read stays"
