@@ -143,7 +143,7 @@ SHELLS = ("sh", "bash", "dash", "ash", "tini", "dumb-init")
 #: Bytes of a file, or of a folder of files, that is read out of a container.
 LARGEST = 16 * 1024**2
 READY_SECONDS = 180.0
-TRIES = 5
+PAUSE_SECONDS = 1.0
 
 Params = t.Mapping[str, t.Any]
 
@@ -380,20 +380,23 @@ def returned(client: t.Any, params: Params) -> dict[str, t.Any]:
 
 
 def started(client: t.Any, container: t.Mapping[str, t.Any]) -> list[str]:
-    """Start it, and wait until its ports answer; what did not go well, in words. What ends since another is not ready yet is started again."""
+    """Start it, and wait until its ports answer; what did not go well, in words.
+
+    What ends is started again: a server does so as long as a store that it needs is not ready, and one store takes a minute for that.
+    """
     deadline = time.monotonic() + READY_SECONDS
-    tries = 0
-    while time.monotonic() < deadline:
+    while True:
         state = client.inspect_container(container["id"])["State"]
-        if state["Status"] not in ("running", "restarting"):
-            if tries == TRIES:
-                return ["%s ends with exit code %s: see docker logs %s." % (container["name"], state["ExitCode"], container["name"])]
-            tries += 1
-            client.start(container["id"])
-        elif all(listens(int(state["Pid"]), port) for port in container["offers"]):
+        alive = state["Status"] in ("running", "restarting")
+        if alive and all(listens(int(state["Pid"]), port) for port in container["offers"]):
             return []
-        time.sleep(0.5)
-    return ["%s runs, and does not answer on port %s after %d s." % (container["name"], " and ".join(map(str, container["offers"])), READY_SECONDS)]
+        if time.monotonic() > deadline:
+            ports = " and ".join(map(str, container["offers"]))
+            problem = "runs, and does not answer on port %s" % ports if alive else "ends with exit code %s" % state["ExitCode"]
+            return ["%s %s after %d s: see docker logs %s." % (container["name"], problem, READY_SECONDS, container["name"])]
+        if not alive:
+            client.start(container["id"])
+        time.sleep(PAUSE_SECONDS)
 
 
 def listens(pid: int, port: int) -> bool:
