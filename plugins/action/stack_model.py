@@ -94,6 +94,7 @@ SPEC: dict[str, t.Any] = {
     "together": {"type": "list", "elements": "str", "default": []},
     "host_secrets": {"type": "dict", "default": {}},
     "rotate": {"type": "list", "elements": "str"},
+    "made_with": {"type": "dict", "default": {}},
     "engine_managed": {"type": "bool", "default": True},
     "memory_min": {"type": "str", "default": "0"},
     "disk_min": {"type": "str", "default": "0"},
@@ -310,7 +311,7 @@ class ActionModule(ActionBase):
         problems += _external.disagreements(external, {**given, **embedding})
         operator = {**embedding, **given, **external}
         source = _stack_env.lenient(text, env_src, operator)
-        sources = _secrets.Sources(operator, source.env, stored, arguments["host_secrets"])
+        sources = _secrets.Sources(operator, source.env, stored, {**arguments["made_with"], **arguments["host_secrets"]})
         lost = [secret.key for secret in _secrets.missing(wanted, sources)]
         if lost and not arguments["host_secrets"] and self.stack["exists"]:
             return Resolved({}, {}, [], _secrets.Decision({}, [], [], []), {}, [], lost, {}, [])
@@ -429,6 +430,12 @@ class ActionModule(ActionBase):
         found = []
         for secret in wanted:
             filled = self.stack["data"].get(secret.locks or "", {}).get("filled")
+            used = self.arguments["made_with"].get(secret.key)
+            if filled and used and values.get(secret.key, used) != used:
+                found.append(
+                    "%s: %s was made with another value, which the containers of now have. Take the other one out of the .env, stack_env and %s."
+                    % (secret.key, secret.locks, self.arguments["secrets_file"])
+                )
             other = key and secret.key in values and in_use[secret.key] and keyed(key, values[secret.key]) not in in_use[secret.key]
             if filled and other and secret.key not in rotated:
                 cure = ", or run rotate.yml, which changes it in the data too" if secret.rotates else ": nothing reads the data without"

@@ -40,7 +40,7 @@ class Secret(t.NamedTuple):
 
 
 class Sources(t.NamedTuple):
-    """Where values may come from: each maps keys to values."""
+    """Where values may come from: each maps keys to values. An empty one of the host's says that no data can have been made with any."""
 
     operator: t.Mapping[str, str]
     source_env: t.Mapping[str, str]
@@ -171,7 +171,7 @@ def decide(
         elif sources.host.get(key):
             decision.values[key] = sources.host[key]
             decision.adopted.append(key)
-        elif secret.locks is not None and secret.locks in filled_data:
+        elif secret.locks is not None and secret.locks in filled_data and sources.host.get(key) is None:
             decision.problems.append(
                 "%s: %s has no value for it, and %s on the host already holds data made with one. Put that value into %s (or into stack_env)."
                 % (key, secrets_file, secret.locks, secrets_file)

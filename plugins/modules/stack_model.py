@@ -147,6 +147,12 @@ options:
       - Without this option, a secret that data were made with must be the one of then.
     type: list
     elements: str
+  made_with:
+    description:
+      - Secrets of an installation that is to be adopted. They are used as O(host_secrets) are; another value for what its data were made with is refused.
+      - An empty one says that nothing can have been made with it.
+    type: dict
+    default: {}
   log_options:
     description: Options of the log driver.
     type: dict

@@ -11,6 +11,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -83,14 +84,36 @@ def play_inventory(folder: Path, inventory: Mapping[str, Any], playbook: str, *a
     return finished(playbook_argv(path, playbook, *arguments, **variables))
 
 
-class LabHost:
+class HostContainer:
+    """A host container that is there, as root sees it through the Engine of this machine."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.container = name, "cozeops-lab-host-" + name
+
+    def shell(self, script: str, check: bool = True) -> str:
+        """A script as root on the host."""
+        done = subprocess.run(["docker", "exec", self.container, "sh", "-c", script], check=False, text=True, capture_output=True)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def push(self, source: Path, target: str) -> None:
+        """A folder's content, to a folder on the host."""
+        self.shell(f"mkdir -p {target}")
+        with tempfile.TemporaryFile() as archive:
+            subprocess.run(["tar", "-C", str(source), "-cf", "-", "."], stdout=archive, check=True)
+            archive.seek(0)
+            subprocess.run(["docker", "exec", "-i", self.container, "tar", "-C", target, "-xf", "-", "--no-same-owner"], stdin=archive, check=True)
+
+
+class LabHost(HostContainer):
     """One host container, reached over SSH as an operator would, and as root through the Engine of this machine."""
 
     def __init__(self, name: str, folder: Path, *options: str) -> None:
-        self.name, self.folder = name, folder
+        super().__init__(name)
+        self.folder = folder
         out = subprocess.run([*LAB, "host", "create", name, *options], check=True, stdout=subprocess.PIPE, text=True).stdout
         self.facts: dict[str, Any] = json.loads(out.splitlines()[-1])
-        self.container = "cozeops-lab-host-" + name
         self.write_inventory({"coze": {"hosts": {"one": self.connection()}}})
 
     def connection(self) -> dict[str, Any]:
@@ -108,13 +131,6 @@ class LabHost:
 
     def destroy(self) -> None:
         subprocess.run([*LAB, "host", "destroy", self.name], check=True, stdout=subprocess.DEVNULL)
-
-    def shell(self, script: str, check: bool = True) -> str:
-        """A script as root on the host."""
-        done = subprocess.run(["docker", "exec", self.container, "sh", "-c", script], check=False, text=True, capture_output=True)
-        if check and done.returncode != 0:
-            raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
 
     def trace(self) -> str:
         """What a run may leave behind: containers, networks, files."""

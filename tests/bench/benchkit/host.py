@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,11 +66,7 @@ class Host:
 
     def push(self, source: Path, target: str) -> None:
         """A folder's content."""
-        self.shell(f"mkdir -p {target}")
-        with tempfile.TemporaryFile() as archive:
-            subprocess.run(["tar", "-C", str(source), "-cf", "-", "."], stdout=archive, check=True)
-            archive.seek(0)
-            subprocess.run(["docker", "exec", "-i", self.lab.container, "tar", "-C", target, "-xf", "-", "--no-same-owner"], stdin=archive, check=True)
+        self.lab.push(source, target)
 
     def write(self, path: str, text: str) -> None:
         argv = ["docker", "exec", "-i", self.lab.container, "sh", "-c", 'cat > "$1"', "sh", path]
