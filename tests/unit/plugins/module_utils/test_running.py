@@ -102,3 +102,24 @@ def test_only_what_has_a_process_is_stopped(state: str) -> None:
     stops = state in ("running", "restarting", "paused")
     found = _running.to_stop(model("mysql"), {"lab-mysql": state}, ["mysql", "milvus"])
     assert found == ([{"service": "mysql", "container": {"name": "lab-mysql", "stop_timeout": 10}}] if stops else [])
+
+
+def with_env(**passwords: str) -> dict[str, Any]:
+    """A store and a server, with digests of a password and a setting that is no secret."""
+    env = {key: {"hmac": value} for key, value in passwords.items()}
+    return {"services": {"mysql": {"data": [{"path": "data/mysql"}], "role": "mysql", "env": {**env, "PLAIN": "1"}}, "server": {"data": [], "env": env}}}
+
+
+def test_passwords_that_data_were_made_with_are_compared() -> None:
+    assert _running.other_secrets(with_env(A="1", B="2"), with_env(A="1", B="2")) == []
+    assert _running.other_secrets(with_env(A="1", B="2"), with_env(A="1", B="3")) == ["B"]
+    assert _running.other_secrets(with_env(A="1"), {"services": {}}) == []
+    plain = with_env(A="1")
+    plain["services"]["mysql"]["env"]["PLAIN"] = "2"
+    assert _running.other_secrets(with_env(A="1"), plain) == [], "a setting goes back with no data"
+
+
+def test_roles_whose_data_open_with_a_key() -> None:
+    secrets = [{"key": "A", "locks": "data/mysql"}, {"key": "B"}, {"key": "C", "locks": "data/other"}]
+    assert _running.locking_roles(with_env(A="1"), secrets, ["A", "B"]) == ["mysql"]
+    assert _running.locking_roles(with_env(A="1"), secrets, ["B", "C"]) == []
