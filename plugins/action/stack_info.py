@@ -4,21 +4,8 @@
 
 from __future__ import annotations
 
-import time
-import typing as t
-
-from ansible.plugins.action import ActionBase
+from ansible_collections.cozeops.studio.plugins.plugin_utils._clock import ClockedAction
 
 
-class ActionModule(ActionBase):
-    """Runs the module, and notes the controller's time before and after: the host's clock was read in between."""
-
-    TRANSFERS_FILES = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        before = time.time()
-        result: dict[str, t.Any] = self._execute_module(module_name="cozeops.studio.stack_info", module_args=self._task.args, task_vars=task_vars)
-        if "clock" in result:
-            result["clock"] = {**result["clock"], "before": before, "after": time.time()}
-        return result
+class ActionModule(ClockedAction):
+    MODULE = "cozeops.studio.stack_info"

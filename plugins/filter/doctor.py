@@ -15,7 +15,7 @@ def diagnosis(found: t.Mapping[str, t.Mapping[str, t.Any]], silent: t.Sequence[s
     every = [{**_doctor.finding("", _doctor.FAIL, "it could not be looked at", "See the reason above."), "host": host} for host in silent]
     for host, result in found.items():
         needs.update(result["needs"])
-        every += [{**each, "host": host} for each in result["findings"]]
+        every += [{**each, "host": host} for each in [*_doctor.clock_findings(result["clock"]), *result["findings"]]]
     ordered = _doctor.ordered(every, needs)
     return {"findings": ordered, "lines": _doctor.lines(ordered), "well": not any(each["level"] == _doctor.FAIL for each in ordered)}
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.cozeops.studio.plugins.module_utils._check import OK
+from ansible_collections.cozeops.studio.plugins.module_utils._preflight import overlaps
+from ansible_collections.cozeops.studio.plugins.module_utils._preflight_host import clock_check
 from ansible_collections.cozeops.studio.plugins.module_utils._settings_values import dsn_options, host_and_port
 
 FAIL, WARN = "fail", "warn"
@@ -104,6 +107,35 @@ def disk_findings(disks: t.Sequence[t.Mapping[str, t.Any]]) -> list[Finding]:
         if "ro" in disk["options"]:
             found.append(finding("", FAIL, "the file system of %s is mounted read-only" % disk["path"], "See dmesg: a disk with errors is remounted so."))
     return found
+
+
+def port_findings(service: t.Mapping[str, t.Any], listeners: t.Sequence[t.Mapping[str, t.Any]]) -> list[Finding]:
+    """Published ports of a service that does not run, and that others listen on. ``listeners`` as C(_host.listeners) gives them."""
+    found = []
+    for port in service["ports"]:
+        held = next((each for each in listeners if each["port"] == port["port"] and overlaps(each["address"], port["address"])), None)
+        if held:
+            who = "%s (process %d)" % (held["process"], held["pid"]) if held["pid"] else "another process"
+            fix = "End it or have it listen elsewhere, and run start.yml; or set %s to what is free, and run site.yml." % port.get("variable", "stack_public_url")
+            found.append(finding(service["name"], FAIL, "%s listens on its port %s" % (who, port["port"]), fix, "The Engine cannot start it."))
+    return found
+
+
+def vector_findings(service: str, collections: t.Sequence[t.Mapping[str, t.Any]], dims: int | None) -> list[Finding]:
+    """``dims``: length of the vectors that the embedding model makes, None where it is not known."""
+    others = [each["name"] for each in collections if dims and any(length != dims for length in each["dims"].values())]
+    if not others:
+        return []
+    shown = ", ".join(others[:3]) + (" and %d more" % (len(others) - 3) if len(others) > 3 else "")
+    fix = "Set the embedding model back to the one that they were made with, or have their owners make these knowledge bases again."
+    what = "the vectors of %s have another length than the %d of the embedding model" % (shown, dims or 0)
+    return [finding(service, WARN, what, fix, "Nothing is found in these knowledge bases, and nothing can be added.")]
+
+
+def clock_findings(clock: t.Mapping[str, float]) -> list[Finding]:
+    """``clock``: the host's time with the controller's before and after."""
+    check = clock_check(clock)
+    return [] if check.state == OK else [finding("", check.state, check.found, check.cure)]
 
 
 def memory_findings(memory: t.Mapping[str, t.Any]) -> list[Finding]:

@@ -36,7 +36,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils._http import (
 )
 from ansible_collections.cozeops.studio.plugins.module_utils._mysql_login import Refused, login
 from ansible_collections.cozeops.studio.plugins.module_utils._probe import HTTP2_EMPTY_SETTINGS, HTTP2_PREFACE, receive, redis_answers, redis_call
-from ansible_collections.cozeops.studio.plugins.module_utils._vectors import VectorError, collections
+from ansible_collections.cozeops.studio.plugins.module_utils._vectors import Collection, VectorError, collections
 
 Store = t.Mapping[str, t.Any]
 
@@ -246,28 +246,36 @@ def signed(method: str, host: str, path: str, query: str, region: str, access_ke
     }
 
 
-def milvus(store: Store, way: Way) -> str:
-    """gRPC answers; with a login, Milvus takes it on the port's other half, which speaks HTTP."""
-    target = target_of(store)
-    token = str(store.get("token") or "")
-    if not token and store.get("user"):
-        token = "%s:%s" % (store["user"], store.get("password") or "")
-    if target.scheme == "http":
-        with way.open(target) as sock:
-            sock.sendall(HTTP2_PREFACE + HTTP2_EMPTY_SETTINGS)
-            if receive(sock, 9)[3] != 4:
-                raise Bad("what answers there is not Milvus")
+def milvus_collections(store: Store, way: Way) -> list[Collection]:
+    """The server's collections in it. With a login, Milvus takes it on the port's other half, which speaks HTTP. Raises VectorError, OSError."""
+    target, token = target_of(store), milvus_token(store)
     headers = {"Authorization": "Bearer " + token} if token else {}
 
     def ask(method: str, path: str, body: dict[str, t.Any] | None) -> tuple[int, bytes]:
         answer = way.ask(target, method, path, headers, body)
         return answer.status, answer.body
 
+    return collections(ask, prefix="opencoze_")
+
+
+def milvus_token(store: Store) -> str:
+    token = str(store.get("token") or "")
+    return "%s:%s" % (store["user"], store.get("password") or "") if not token and store.get("user") else token
+
+
+def milvus(store: Store, way: Way) -> str:
+    """gRPC answers, and a login is taken if there is one."""
+    target = target_of(store)
+    if target.scheme == "http":
+        with way.open(target) as sock:
+            sock.sendall(HTTP2_PREFACE + HTTP2_EMPTY_SETTINGS)
+            if receive(sock, 9)[3] != 4:
+                raise Bad("what answers there is not Milvus")
     try:
-        collections(ask, prefix="opencoze_")
+        milvus_collections(store, way)
     except VectorError as exc:
         raise Bad("it refuses the question for its collections: %s. Set user and password, or token, as Milvus has them" % exc) from exc
-    return "Milvus, %s" % ("login accepted" if token else "without a login")
+    return "Milvus, %s" % ("login accepted" if milvus_token(store) else "without a login")
 
 
 def etcd(store: Store, way: Way) -> str:

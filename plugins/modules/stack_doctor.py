@@ -16,6 +16,9 @@ description:
     would, from the server's network, with the server's login. Compares tables and indices with what was deployed. Looks at the host.
   - Nothing is changed.
 attributes:
+  action:
+    support: full
+    description: The action plugin notes the controller's time, so that clocks can be compared.
   check_mode:
     support: full
     description: Nothing is changed anyway.
@@ -59,9 +62,15 @@ needs:
   returned: always
   type: dict
   sample: {"milvus": ["etcd", "minio"]}
+clock:
+  description: The host's time when it was looked at, with the controller's before and after.
+  returned: success
+  type: dict
+  sample: {"host": 1790000000.5, "before": 1790000000.1, "after": 1790000000.9}
 """
 
 import concurrent.futures
+import functools
 import http.client
 import os
 import time
@@ -72,6 +81,7 @@ from ansible_collections.cozeops.studio.plugins.module_utils import _doctor, _ho
 from ansible_collections.cozeops.studio.plugins.module_utils._catalogue import explain
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
 from ansible_collections.cozeops.studio.plugins.module_utils._doctor import FAIL, Finding, finding
+from ansible_collections.cozeops.studio.plugins.module_utils._embedding import embedding_of
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect, inspect_or_none
 from ansible_collections.cozeops.studio.plugins.module_utils._exec import ExecError
 from ansible_collections.cozeops.studio.plugins.module_utils._http import Connect, target_of_url
@@ -83,7 +93,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils._running import ALI
 from ansible_collections.cozeops.studio.plugins.module_utils._schema import SchemaError, expected, lacking, migration_order, read_script
 from ansible_collections.cozeops.studio.plugins.module_utils._search import SUFFIX
 from ansible_collections.cozeops.studio.plugins.module_utils._sql import UPSTREAM_DATABASE
-from ansible_collections.cozeops.studio.plugins.module_utils._store_probe import Bad, Way, basic, probe
+from ansible_collections.cozeops.studio.plugins.module_utils._store_probe import Bad, Way, basic, milvus_collections, probe
+from ansible_collections.cozeops.studio.plugins.module_utils._vectors import VectorError
 from ansible_collections.cozeops.studio.plugins.module_utils._via_container import as_container
 
 TIMEOUT = 5.0
@@ -128,12 +139,13 @@ class Look(t.NamedTuple):
 
 def container_findings(look: Look) -> list[Finding]:
     """Services that have no container, do not run, or are not ready."""
-    found = []
+    found, listeners = [], _host.listeners()
     for name, inspect in look.inspects.items():
         if inspect is None:
             found.append(finding(name, FAIL, "it has no container", SITE))
             continue
         state = inspect["State"]
+        found += _doctor.port_findings(look.model["services"][name], listeners) if state["Status"] not in ALIVE else []
         if state["Status"] == "paused":
             found.append(finding(name, FAIL, "it is paused", "docker unpause %s" % container_name(look.model["name"], name)))
         elif state["Status"] not in ALIVE and state["ExitCode"] in STOPPED and not state.get("OOMKilled"):
@@ -181,10 +193,22 @@ def store_findings(look: Look, down: t.Collection[str]) -> list[Finding]:
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
         found = [each for several in pool.map(ask, stores) for each in several]
-    search = next((store for store in stores if store["kind"] == "elasticsearch"), None)
-    if search and not any(each["service"] == "elasticsearch" for each in found):
-        found += as_container(container_name(look.model["name"], vantage), TIMEOUT, lambda connected: index_findings(look, search, connected))
+    ill = {each["service"] for each in found}
+    for store in stores:
+        more = {"elasticsearch": index_findings, "milvus": vector_findings}.get(store["kind"])
+        if more and store["service"] not in ill:
+            found += as_container(container_name(look.model["name"], vantage), TIMEOUT, functools.partial(more, look, store))
     return found
+
+
+def vector_findings(look: Look, store: t.Mapping[str, t.Any], connected: Connect | None) -> list[Finding]:
+    """Knowledge bases whose vectors have another length than the embedding model makes."""
+    try:
+        found = milvus_collections(store, Way(connected, TIMEOUT))
+    except (OSError, http.client.HTTPException, VectorError):
+        return []  # it answered a moment ago; the next look tells
+    model = embedding_of(read_env(look.model["root"], SERVER), look.model["release"])
+    return _doctor.vector_findings(store["service"], found, (model or {}).get("dims"))
 
 
 def index_findings(look: Look, store: t.Mapping[str, t.Any], connected: Connect | None) -> list[Finding]:
@@ -284,7 +308,7 @@ def main() -> None:
         found = examine(connect(), model, module.params["log_lines"])
     except EngineError as exc:
         found = [finding("", FAIL, str(exc), "Start the Engine; nothing of the stack runs without it.")]
-    module.exit_json(changed=False, findings=found, needs=needs)
+    module.exit_json(changed=False, findings=found, needs=needs, clock=_host.clock())
 
 
 if __name__ == "__main__":

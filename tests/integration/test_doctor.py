@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -68,6 +69,11 @@ CASES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         f"mv {WEB}.bak {WEB}; {RELOAD}",
         ("coze-web on one: links to files lead nowhere: /local_storage/opencoze/ gives HTTP 200, and not an answer of MinIO's.",),
     ),
+    "another process took the port": (
+        "docker stop -t 5 coze-coze-web; nohup python3 -m http.server 8888 --bind 127.0.0.1 >/dev/null 2>&1 & echo $! >/tmp/holder; sleep 8",
+        "kill $(cat /tmp/holder); sleep 1; docker start coze-coze-web",
+        ("coze-web on one: python3 (process ", ") listens on its port 8888.", "set stack_public_url to what is free, and run site.yml."),
+    ),
     "a user lost its rights": (
         MYSQL % "REVOKE ALL ON opencoze.* FROM coze",
         MYSQL % "GRANT ALL ON opencoze.* TO coze",
@@ -88,6 +94,19 @@ def test_what_was_broken_is_found(host: LabHost, case: str) -> None:
         else:
             host.site(stack_source=str(host.folder / "source")).must_pass(changed=True)
     run.must_fail("The stack coze is not well; what is wrong with it stands above, causes first.", *says)
+
+
+def test_vectors_of_another_length_are_a_doubt(host: LabHost) -> None:
+    env = "/opt/cozeops/coze/env/coze-server.env"
+    ask = "docker exec coze-milvus curl -fsS -H 'Content-Type: application/json' http://127.0.0.1:19530/v2/vectordb/collections/%s -d '%s'"
+    model = {"EMBEDDING_TYPE": "openai", "OPENAI_EMBEDDING_DIMS": "1024", **{"OPENAI_EMBEDDING_" + key: "x" for key in ("BASE_URL", "MODEL", "API_KEY")}}
+    host.shell(ask % ("create", json.dumps({"collectionName": "opencoze_lab", "dimension": 8})))
+    lines = " ".join(f"{key}={value}" for key, value in model.items())
+    host.shell(f"cp -p {env} /tmp/env; grep -v EMBEDDING /tmp/env >{env}; for line in {lines}; do echo $line >>{env}; done")
+    run = host.play("doctor")
+    host.shell(f"cp -p /tmp/env {env}; " + ask % ("drop", json.dumps({"collectionName": "opencoze_lab"})))
+    run.must_pass()
+    assert "(doubt) milvus on one: the vectors of opencoze_lab have another length than the 1024 of the embedding model." in run.flat
 
 
 def test_what_can_be_started_is_started_if_asked_for(host: LabHost) -> None:

@@ -128,3 +128,30 @@ def test_memory() -> None:
     assert _doctor.memory_findings({"available": 1024**3}) == []
     (found,) = _doctor.memory_findings({"available": 100 * 1024**2})
     assert found["what"] == "the host has 100 MB of memory left"
+
+
+ENTRY = {"name": "coze-web", "ports": [{"address": "127.0.0.1", "port": 8888, "container_port": 80, "variable": "stack_public_url"}]}
+
+
+@pytest.mark.parametrize(("address", "said"), [("127.0.0.1", True), ("0.0.0.0", True), ("::", True), ("10.0.0.1", False)])
+def test_who_holds_the_port_of_a_service_that_does_not_run(address: str, said: bool) -> None:
+    for port in (8888, 8889):
+        found = _doctor.port_findings(ENTRY, [{"address": address, "port": port, "pid": 7, "process": "nginx"}])
+        assert bool(found) == (said and port == 8888)
+    (told,) = _doctor.port_findings(ENTRY, [{"address": "0.0.0.0", "port": 8888, "pid": 0, "process": ""}])
+    assert told["what"] == "another process listens on its port 8888" and "set stack_public_url to what is free" in told["fix"]
+
+
+def test_vectors_of_another_length_than_the_model_makes() -> None:
+    found = [{"name": "opencoze_1", "dims": {"dense": 1024}}, {"name": "opencoze_2", "dims": {"dense": 768}}, {"name": "opencoze_3", "dims": {}}]
+    (told,) = _doctor.vector_findings("milvus", found, 1024)
+    assert (told["level"], told["what"]) == (WARN, "the vectors of opencoze_2 have another length than the 1024 of the embedding model")
+    assert _doctor.vector_findings("milvus", found, None) == [] == _doctor.vector_findings("milvus", [], 1024)
+    assert "and 2 more have" in _doctor.vector_findings("milvus", [found[1]] * 5, 1024)[0]["what"]
+
+
+@pytest.mark.parametrize(("host", "level"), [(100.5, None), (101.9, None), (1000.0, FAIL), (-900.0, FAIL)])
+def test_clocks_that_do_not_agree(host: float, level: str | None) -> None:
+    found = _doctor.clock_findings({"host": host, "before": 100.0, "after": 101.0})
+    assert [each["level"] for each in found] == ([level] if level else [])
+    assert _doctor.clock_findings({"host": host}) == []
