@@ -116,7 +116,8 @@ def port_findings(service: t.Mapping[str, t.Any], listeners: t.Sequence[t.Mappin
         held = next((each for each in listeners if each["port"] == port["port"] and overlaps(each["address"], port["address"])), None)
         if held:
             who = "%s (process %d)" % (held["process"], held["pid"]) if held["pid"] else "another process"
-            fix = "End it or have it listen elsewhere, and run start.yml; or set %s to what is free, and run site.yml." % port.get("variable", "stack_public_url")
+            variable = port.get("variable", "stack_public_url")
+            fix = "End it or have it listen elsewhere, and run start.yml; or set %s to what is free, and run site.yml." % variable
             found.append(finding(service["name"], FAIL, "%s listens on its port %s" % (who, port["port"]), fix, "The Engine cannot start it."))
     return found
 
