@@ -15,7 +15,6 @@ class FilterModule:
             "absent_services": _running.absent,
             "container_states": _running.states,
             "kept_model": _running.kept,
-            "start_plan": _running.plan,
             "startable": _running.startable,
             "stop_waves": _running.stop_waves,
             "to_stop": _running.to_stop,
