@@ -9,6 +9,7 @@ A snapshot is C(<directory>/<id>/) with C(tree/) and C(manifest.json); C(<id>.pa
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import typing as t
 MANIFEST = "manifest.json"
 TREE = "tree"
 PARTIAL = ".partial"
+TIME = "%Y%m%dT%H%M%SZ"
 ID = re.compile(r"\d{8}T\d{6}Z")
 CHUNK = 1024 * 1024
 
@@ -199,6 +201,12 @@ def count_differences(before: t.Mapping[str, t.Mapping[str, int]], now: t.Mappin
         there = now.get(store, {})
         found += ["%s %s: %d, not %d" % (store, name, there.get(name, 0), count) for name, count in counts.items() if there.get(name, 0) != count]
     return found
+
+
+def abandoned(names: t.Sequence[str], now: str) -> list[str]:
+    """Of the names in the directory, those of copies that runs which were cut off have left: a day older than ``now``, the id of one that is at work."""
+    limit = (datetime.datetime.strptime(now, TIME) - datetime.timedelta(days=1)).strftime(TIME)
+    return [name for name in sorted(names) if name.endswith(PARTIAL) and ID.fullmatch(name[: -len(PARTIAL)]) and name < limit]
 
 
 def surplus(known: t.Sequence[str], keep: int) -> list[str]:

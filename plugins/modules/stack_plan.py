@@ -239,7 +239,7 @@ def main() -> None:
 
     if wanted:
         try:
-            locked = _lock.take(lock, wanted, module.params["lock_break"])
+            locked = _lock.take(lock, wanted, module.params["lock_break"], _lock.settle)
         except OSError as exc:
             module.fail_json(msg="the stack cannot be locked: %s" % exc)
     others: list[str] = []

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,15 @@ class LabHost:
     def destroy(self) -> None:
         subprocess.run([*LAB, "host", "destroy", self.name], check=True, stdout=subprocess.DEVNULL)
 
+    def reboot(self, power_cut: bool = False) -> None:
+        """Stop the host, or cut its power, and start it; it may come back with another address."""
+        how = ["kill"] if power_cut else ["stop", "-t", "90"]
+        for step in (how, ["start"]):
+            subprocess.run(["docker", *step, self.container], check=True, stdout=subprocess.DEVNULL)
+        out = subprocess.run([*LAB, "host", "create", self.name], check=True, stdout=subprocess.PIPE, text=True).stdout
+        self.facts = json.loads(out.splitlines()[-1])
+        self.write_inventory({"coze": {"hosts": {"one": self.connection()}}})
+
     def shell(self, script: str, check: bool = True) -> str:
         """A script as root on the host."""
         done = subprocess.run(["docker", "exec", self.container, "sh", "-c", script], check=False, text=True, capture_output=True)
@@ -138,15 +147,23 @@ class LabHost:
 
     @contextmanager
     def site_in_background(self, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
-        """A run that the test may kill; it and its children are gone at the end."""
-        process = subprocess.Popen(
-            self._argv("site", (), variables), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        with self.play_in_background("site", **variables) as process:
+            yield process
+
+    @contextmanager
+    def play_in_background(self, playbook: str, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """A run that the test may kill; it and its children are gone at the end, but not what they have begun on the host."""
+        argv = self._argv(playbook, (), variables)
+        process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             yield process
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                # Each has a session of its own, ends its task, and then waits for ever for a run that is no more.
+                workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                for group in (process.pid, *map(int, workers)):
+                    with suppress(ProcessLookupError):
+                        os.killpg(group, signal.SIGKILL)
             process.wait()
 
     def wait_for_container(self, name: str, seconds: float = 60) -> None:
