@@ -17,7 +17,6 @@ class FilterModule:
             "kept_model": _running.kept,
             "locking_roles": _running.locking_roles,
             "other_secrets": _running.other_secrets,
-            "start_plan": _running.plan,
             "startable": _running.startable,
             "stop_waves": _running.stop_waves,
             "to_stop": _running.to_stop,

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import typing as t
 
 #: Gone with a reboot of the host, as is what was done when it went down.
 DIRECTORY = "/run/cozeops"
 CHANGES = "state/changes.log"
+#: Seconds that a run which breaks a lock waits for what the run before has begun on the host. The longest is the stop of a store.
+SETTLE = 150.0
 
 Holder = t.Mapping[str, t.Any]
 
@@ -41,10 +44,64 @@ def holder_of(path: str) -> dict[str, t.Any] | None:
     return found if isinstance(found, dict) else {}
 
 
-def take(path: str, holder: Holder, breaks: Holder | None = None) -> dict[str, t.Any] | None:
+def is_module(arguments: t.Sequence[str]) -> bool:
+    """Whether a process with these arguments is a module of Ansible's: an interpreter that gets it from its input, or is given its file."""
+    words = [word for word in arguments if word]
+    if not words or not os.path.basename(words[0]).startswith("python"):
+        return False
+    return len(words) == 1 or any("AnsiballZ_" in word for word in words[1:])
+
+
+def older_modules(proc: str = "/proc", me: int = 0) -> set[int]:
+    """Processes of modules that were started before this one (``me``), which are none of its parents and no session of a person's."""
+    mine = _started(proc, me or os.getpid())
+    parents, pid = set(), me or os.getpid()
+    while pid > 1 and pid not in parents:
+        parents.add(pid)
+        pid = _stat(proc, pid, 1)
+    found = set()
+    for name in os.listdir(proc):
+        if name.isdigit() and int(name) not in parents and is_module(_read(proc, name, "cmdline").split("\0")) and not _has_terminal(proc, name):
+            if _started(proc, int(name)) < mine:
+                found.add(int(name))
+    return found
+
+
+def _read(proc: str, pid: str, name: str) -> str:
+    try:
+        with open(os.path.join(proc, pid, name), encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:  # it has ended
+        return ""
+
+
+def _stat(proc: str, pid: int, field: int) -> int:
+    """A number of the process's stat, counted from behind its name; 0 for a process that is no more."""
+    fields = _read(proc, str(pid), "stat").rpartition(")")[2].split()
+    return int(fields[field]) if len(fields) > field else 0
+
+
+def _started(proc: str, pid: int) -> int:
+    return _stat(proc, pid, 19)
+
+
+def _has_terminal(proc: str, pid: str) -> bool:
+    return _stat(proc, int(pid), 4) != 0
+
+
+def settle(seconds: float = SETTLE, proc: str = "/proc") -> None:
+    """Wait until those modules have ended that run now: a run that is killed leaves the ones behind that it has begun on the host."""
+    deadline = time.monotonic() + seconds
+    waited = older_modules(proc)
+    while waited and time.monotonic() < deadline:
+        time.sleep(0.2)
+        waited &= older_modules(proc)
+
+
+def take(path: str, holder: Holder, breaks: Holder | None = None, settled: t.Callable[[], None] = lambda: None) -> dict[str, t.Any] | None:
     """Take the lock; None, or who has it. A run that has it already keeps it. Raises OSError.
 
-    ``breaks``: a holder whose lock does not count any more; an empty one stands for any.
+    ``breaks``: a holder whose lock does not count any more; an empty one stands for any. Before it is broken, ``settled`` is called.
     """
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     try:
@@ -54,7 +111,9 @@ def take(path: str, holder: Holder, breaks: Holder | None = None) -> dict[str, t
         if found is not None and same(found, holder):
             return None
         if found is not None and breaks is not None and (not breaks or same(breaks, found)):
-            os.unlink(path)
+            settled()
+            if holder_of(path) == found:  # and not yet that of a run which has waited as this one did
+                os.unlink(path)
             found = None
         return take(path, holder) if found is None else found  # broken here, or let go in between
     with os.fdopen(handle, "w", encoding="utf-8") as stream:

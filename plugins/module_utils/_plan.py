@@ -290,6 +290,14 @@ def file_reasons(
     return action, reasons
 
 
+def by_state(status: str) -> Entry:
+    """What a container that is right needs in order to run, and why; ``status`` as the Engine has it."""
+    if status == "running":
+        return {"action": "none", "why": []}
+    # One that ends again and again counts as started for the Engine.
+    return {"action": "restart" if status == "restarting" else "start", "why": [{"name": "state", "current": status, "desired": "running"}]}
+
+
 def plan_service(
     service: t.Mapping[str, t.Any],
     options: Options,
@@ -319,12 +327,9 @@ def plan_service(
     if why or action == "recreate":
         return {"action": "recreate", "why": [*why, *changed_files]}
     moved = {"moved": True} if tag_moved(options, inspect, image) else {}
-    status = inspect["State"]["Status"]
-    if status != "running":
-        # Whatever a changed file asks of a running container, starting does. One that ends again and again counts as started for the Engine.
-        again = "restart" if status == "restarting" else "start"
-        return {"action": again, "why": [{"name": "state", "current": status, "desired": "running"}, *changed_files], **moved}
-    return {"action": action, "why": changed_files, **moved}
+    entry = by_state(inspect["State"]["Status"])
+    # Whatever a changed file asks of a running container, starting does.
+    return {"action": action if entry["action"] == "none" else entry["action"], "why": [*entry["why"], *changed_files], **moved}
 
 
 def with_looks(plan: t.Mapping[str, Entry], services: t.Sequence[t.Mapping[str, t.Any]], starting: t.Mapping[str, int]) -> dict[str, Entry]:

@@ -89,6 +89,10 @@ def labels_by_name(client: t.Any) -> dict[str, dict[str, str]]:
     return {name.lstrip("/"): container.get("Labels") or {} for container in client.containers(all=True) for name in container["Names"] or []}
 
 
+def states_by_name(client: t.Any) -> dict[str, str]:
+    return {name.lstrip("/"): container["State"] for container in client.containers(all=True) for name in container["Names"] or []}
+
+
 def strangers(containers: t.Mapping[str, t.Mapping[str, str]], stack: str, services: t.Collection[str]) -> list[str]:
     return sorted(name for name, labels in containers.items() if labels.get(LABEL_STACK) == stack and labels.get(LABEL_SERVICE) not in services)
 

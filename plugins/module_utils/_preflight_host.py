@@ -34,6 +34,10 @@ CPU_NEEDS = {
 }
 CPU_CURE = "Give the virtual machine its host's processor model, or set stack_images to an image that is made for this one."
 
+MIB = 1024**2
+#: Bytes without which not even what a run writes itself has room.
+FULL = 32 * MIB
+
 NO_OWNERS = "it knows no owners, and every store needs its data to be its own. Set stack_root to a directory on ext4 or xfs."
 LOCAL_DISK = "Set stack_root to a directory on a local disk with ext4 or xfs."
 #: File systems that data do not belong on: state, what is wrong or missing, and what to do.
@@ -104,7 +108,14 @@ def memory_checks(facts: Facts, memory_min: int) -> Checks:
 def disk_checks(facts: Facts, disk_min: int, lacks_images: bool) -> Checks:
     disk, engine, exists = facts["disk"], facts["engine_disk"], facts["stack"]["exists"]
     state = warn if exists else fail
-    if disk["free"] < disk_min:
+    if disk["free"] < FULL:
+        yield fail(
+            "disk",
+            "free space",
+            "%s is full: %d MB are free" % (disk["path"], disk["free"] // MIB),
+            "Make room there first: files could only be written in part, and stores refuse to write. status.yml then tells what still does not run.",
+        )
+    elif disk["free"] < disk_min:
         yield state("disk", "free space", "%s has %s of free space" % (disk["path"], gib(disk["free"])), "%s are needed (stack_disk_min)." % gib(disk_min))
     else:
         yield ok("disk", "free space", "%s of %s on %s" % (gib(disk["free"]), gib(disk["size"]), disk["path"]))

@@ -11,12 +11,13 @@ import typing as t
 
 from ansible_collections.cozeops.studio.plugins.module_utils import _host
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import by_state
 from ansible_collections.cozeops.studio.plugins.module_utils._definition import in_waves
 
 Model = t.Mapping[str, t.Any]
 States = t.Mapping[str, str]  # container -> created, running, paused, restarting, exited, dead
 
-#: What a container is in that has a process, ready or not.
+#: What a container is in that has a process, or will have one again by itself.
 ALIVE = ("running", "restarting")
 
 
@@ -75,9 +76,10 @@ def plan(model: Model, there: States, chosen: t.Sequence[str]) -> dict[str, dict
     found = {}
     for name in model["services"]:
         state = there.get(container_name(model["name"], name), "")
-        due = (not chosen or name in chosen) and state not in ALIVE
-        reason = {"name": "state" if state else "container", "current": state or "(absent)", "desired": "running"}
-        found[name] = {"action": "start" if state else "recreate", "why": [reason]} if due else {"action": "none", "why": []}
+        if chosen and name not in chosen:
+            found[name] = by_state("running")
+        else:
+            found[name] = by_state(state) if state else {"action": "recreate", "why": [{"name": "container", "current": "(absent)", "desired": "running"}]}
     return found
 
 

@@ -10,6 +10,7 @@ A snapshot is C(<directory>/<id>/) with C(tree/) and C(manifest.json); C(<id>.pa
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ MANIFEST = "manifest.json"
 TREE = "tree"
 SEALED = "private.vault"
 PARTIAL = ".partial"
+TIME = "%Y%m%dT%H%M%SZ"
 ID = re.compile(r"\d{8}T\d{6}Z")
 CHUNK = 1024 * 1024
 
@@ -269,6 +271,12 @@ def renamed(model: t.Mapping[str, t.Any], name: str, root: str, host: str) -> di
     if len(model["hosts"]) == 1:
         found.update(host=host, hosts=[host], placement={service: [host] for service in model["placement"]})
     return found
+
+
+def abandoned(names: t.Sequence[str], now: str) -> list[str]:
+    """Of the names in the directory, those of copies that runs which were cut off have left: a day older than ``now``, the id of one that is at work."""
+    limit = (datetime.datetime.strptime(now, TIME) - datetime.timedelta(days=1)).strftime(TIME)
+    return [name for name in sorted(names) if name.endswith(PARTIAL) and ID.fullmatch(name[: -len(PARTIAL)]) and name < limit]
 
 
 def surplus(known: t.Sequence[str], keep: int) -> list[str]:

@@ -132,6 +132,10 @@ class Look(t.NamedTuple):
     def explained(self, name: str, what: str, exit_code: int | None, oom: bool) -> list[Finding]:
         """The state of a service, with what the catalogue makes of its last words."""
         known = explain(name, exit_code, oom, self.log(name))
+        # What a probe was told may be known as well.
+        told = [] if known else explain(name, exit_code, oom, [what])
+        if told:
+            return [finding(name, FAIL, what, told[0].fix, told[0].meaning)]
         if not known:
             return [finding(name, FAIL, what, "Its log says nothing that is known here: logs.yml collects it.")]
         return [finding(name, FAIL, what, known[0].fix, known[0].meaning, known[0].line)]

@@ -98,7 +98,7 @@ locked:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils._ledger import now
-from ansible_collections.cozeops.studio.plugins.module_utils._lock import lock_file, note, release, take
+from ansible_collections.cozeops.studio.plugins.module_utils._lock import lock_file, note, release, settle, take
 
 
 def main() -> None:
@@ -122,7 +122,7 @@ def main() -> None:
         module.exit_json(changed=False, released=False)
     if params["state"] == "taken":
         try:
-            module.exit_json(changed=False, locked=take(lock_file(params["stack"]), params["holder"], params["lock_break"]))
+            module.exit_json(changed=False, locked=take(lock_file(params["stack"]), params["holder"], params["lock_break"], settle))
         except OSError as exc:
             module.fail_json(msg="the stack cannot be locked: %s" % exc)
     who = {key: params["holder"].get(key, "") for key in ("who", "controller", "playbook")}

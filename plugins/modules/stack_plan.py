@@ -95,6 +95,18 @@ options:
   lock_break:
     description: Somebody whose lock is not to count any more, as O(lock) has it. An empty dict stands for anybody.
     type: dict
+  state:
+    description:
+      - With V(defined), containers are to be as the model has them. With V(running) they are only to run, as they are; the model may be the one that the host
+        keeps. O(files) and O(directories) are not needed then.
+    type: str
+    choices: [defined, running]
+    default: defined
+  only:
+    description: With O(state=running), the services that may be touched. By default all of O(services).
+    type: list
+    elements: str
+    default: []
   probe:
     description:
       - Whether to look, once, if the services that need nothing are ready, as M(cozeops.studio.stack_ready) would. It saves that module a call where nothing
@@ -169,11 +181,11 @@ timeline:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cozeops.studio.plugins.module_utils import _host, _lock
+from ansible_collections.cozeops.studio.plugins.module_utils import _host, _lock, _running
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
 from ansible_collections.cozeops.studio.plugins.module_utils._plan import plan_service, with_looks
-from ansible_collections.cozeops.studio.plugins.module_utils._plan_host import decide, labels_by_name, look_at, strangers
+from ansible_collections.cozeops.studio.plugins.module_utils._plan_host import decide, labels_by_name, look_at, states_by_name, strangers
 from ansible_collections.cozeops.studio.plugins.module_utils._render import compare
 
 
@@ -209,6 +221,8 @@ def main() -> None:
             "loading": {"type": "list", "elements": "str", "default": []},
             "lock": {"type": "dict"},
             "lock_break": {"type": "dict"},
+            "state": {"type": "str", "choices": ["defined", "running"], "default": "defined"},
+            "only": {"type": "list", "elements": "str", "default": []},
             "probe": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -225,7 +239,7 @@ def main() -> None:
 
     if wanted:
         try:
-            locked = _lock.take(lock, wanted, module.params["lock_break"])
+            locked = _lock.take(lock, wanted, module.params["lock_break"], _lock.settle)
         except OSError as exc:
             module.fail_json(msg="the stack cannot be locked: %s" % exc)
     others: list[str] = []
@@ -237,11 +251,15 @@ def main() -> None:
     try:
         client = connect()
         containers = labels_by_name(client)
-        plan = {service["name"]: decide(client, module.params, service, key, containers) for service in services}
+        if module.params["state"] == "running":
+            plan = _running.plan({**model, "services": {service["name"]: service for service in services}}, states_by_name(client), module.params["only"])
+        else:
+            plan = {service["name"]: decide(client, module.params, service, key, containers) for service in services}
         others = strangers(containers, model["name"], [service["name"] for service in services])
         if module.params["probe"]:
             seen = look_at(client, model, [service for service in services if needs_nothing(plan[service["name"]])])
-            plan = with_looks(plan, services, seen.pop("starting"))
+            only = module.params["only"]
+            plan = with_looks(plan, [service for service in services if not only or service["name"] in only], seen.pop("starting"))
     except EngineError as exc:
         if not module.check_mode:
             fail(str(exc))

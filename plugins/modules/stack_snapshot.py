@@ -53,7 +53,8 @@ options:
   state:
     description:
       - V(copied) makes a pass.
-      - V(finished) writes the manifest with the checksum of every file, and removes copies beyond O(keep).
+      - V(finished) writes the manifest with the checksum of every file, and removes copies beyond O(keep), and what copies that
+        were cut off more than a day ago have left.
       - V(verified) compares every file with the manifest.
       - V(restored) puts O(parts) of the copy in the place of those that are there, which are kept in C(before-)TIME of the stack's directory. Nothing may
         run meanwhile.
@@ -143,7 +144,7 @@ bytes:
   type: int
   sample: 524288000
 removed:
-  description: Copies that are beyond O(keep).
+  description: Copies that are beyond O(keep), and what is left of those that were cut off.
   returned: when O(state=finished)
   type: list
   elements: str
@@ -260,6 +261,7 @@ def finished(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     _snapshot.write_manifest(partial, {**params["manifest"], "files": files})
     os.rename(partial, path)
     gone = _snapshot.surplus(_snapshot.ids(directory), params["keep"]) if params["keep"] else []
+    gone += _snapshot.abandoned(os.listdir(directory), params["id"])
     for name in gone:
         shutil.rmtree(os.path.join(directory, name))
     return {"changed": True, "path": path, "removed": gone, **amounts(files)}

@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,15 @@ class LabHost(HostContainer):
     def destroy(self) -> None:
         subprocess.run([*LAB, "host", "destroy", self.name], check=True, stdout=subprocess.DEVNULL)
 
+    def reboot(self, power_cut: bool = False) -> None:
+        """Stop the host, or cut its power, and start it; it may come back with another address."""
+        how = ["kill"] if power_cut else ["stop", "-t", "90"]
+        for step in (how, ["start"]):
+            subprocess.run(["docker", *step, self.container], check=True, stdout=subprocess.DEVNULL)
+        out = subprocess.run([*LAB, "host", "create", self.name], check=True, stdout=subprocess.PIPE, text=True).stdout
+        self.facts = json.loads(out.splitlines()[-1])
+        self.write_inventory({"coze": {"hosts": {"one": self.connection()}}})
+
     def trace(self) -> str:
         """What a run may leave behind: containers, networks, files."""
         return self.shell(
@@ -159,14 +168,18 @@ class LabHost(HostContainer):
 
     @contextmanager
     def play_in_background(self, playbook: str, **variables: Any) -> Iterator[subprocess.Popen[bytes]]:
-        """A run that the test may kill; it and its children are gone at the end."""
+        """A run that the test may kill; it and its children are gone at the end, but not what they have begun on the host."""
         argv = self._argv(playbook, (), variables)
         process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             yield process
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                # Each has a session of its own, ends its task, and then waits for ever for a run that is no more.
+                workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                for group in (process.pid, *map(int, workers)):
+                    with suppress(ProcessLookupError):
+                        os.killpg(group, signal.SIGKILL)
             process.wait()
 
     def wait_for_container(self, name: str, seconds: float = 60) -> None:

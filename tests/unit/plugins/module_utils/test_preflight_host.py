@@ -75,6 +75,7 @@ def test_nothing_is_wrong_with_a_healthy_machine() -> None:
         # disk
         (disk(free=GIB), "free space", "fail", "/opt has 1.0 GiB of free space; 5.0 GiB are needed (stack_disk_min)."),
         ({**disk(free=GIB), "stack/exists": True}, "free space", "warn", "/opt has 1.0 GiB"),
+        ({**disk(free=31 * 1024**2), "stack/exists": True}, "free space", "fail", "/opt is full: 31 MB are free; Make room there first"),
         ({"engine_disk": {**DISK, "path": "/var/lib/docker", "mount": "/var", "free": GIB}}, "space for images", "warn", "/var/lib/docker has 1.0 GiB"),
         (disk(inodes_free=10), "inodes", "warn", "/opt has 10 inodes left"),
         (disk(rotational=True), "kind of disk", "ok", "it turns"),

@@ -51,6 +51,15 @@ def test_everything_that_is_stopped_is_started() -> None:
     assert found["milvus"]["why"] == [{"name": "state", "current": "exited", "desired": "running"}]
 
 
+def test_what_waits_for_its_restart_policy_is_started_anew_unless_others_were_chosen() -> None:
+    there = all_in("running", mysql="restarting", coze_server="restarting")
+    found = _running.plan(_running.startable(model(), there, []), there, [])
+    assert {name for name, entry in found.items() if entry["action"] == "restart"} == {"mysql", "coze-server"}
+    assert found["mysql"]["why"] == [{"name": "state", "current": "restarting", "desired": "running"}]
+    found = _running.plan(_running.startable(model(), there, ["mysql"]), there, ["mysql"])
+    assert {name: entry["action"] for name, entry in found.items() if entry["action"] != "none"} == {"mysql": "restart"}
+
+
 def test_of_chosen_services_only_these_are_started_and_what_is_down_is_not_waited_for() -> None:
     there = all_in("exited", mysql="running")
     part = _running.startable(model(), there, ["etcd"])

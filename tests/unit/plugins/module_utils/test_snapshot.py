@@ -147,3 +147,8 @@ def test_only_finished_ones_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("keep", "gone"), [(3, []), (2, ["1"]), (1, ["1", "2"]), (0, ["1", "2"])])
 def test_the_oldest_go_and_one_stays(keep: int, gone: list[str]) -> None:
     assert _snapshot.surplus(["3", "1", "2"], keep) == gone
+
+
+def test_what_a_run_that_was_cut_off_has_left_is_found_a_day_later() -> None:
+    names = ["20260101T000000Z.partial", "20260130T115959Z.partial", "20260130T120001Z.partial", "20260101T000000Z", "mine.partial", "20260131T120000Z.partial"]
+    assert _snapshot.abandoned(names, "20260131T120000Z") == ["20260101T000000Z.partial", "20260130T115959Z.partial"]
