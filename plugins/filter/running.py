@@ -15,7 +15,7 @@ class FilterModule:
             "absent_services": _running.absent,
             "container_states": _running.states,
             "kept_model": _running.kept,
-            "locking_roles": _running.locking_roles,
+            "locking_services": _running.locking_services,
             "other_secrets": _running.other_secrets,
             "startable": _running.startable,
             "stop_waves": _running.stop_waves,

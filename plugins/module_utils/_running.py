@@ -11,8 +11,8 @@ import typing as t
 
 from ansible_collections.cozeops.studio.plugins.module_utils import _host
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
-from ansible_collections.cozeops.studio.plugins.module_utils._plan import by_state
 from ansible_collections.cozeops.studio.plugins.module_utils._definition import in_waves
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import by_state
 
 Model = t.Mapping[str, t.Any]
 States = t.Mapping[str, str]  # container -> created, running, paused, restarting, exited, dead
@@ -110,10 +110,10 @@ def writers(models: t.Sequence[Model]) -> list[str]:
     return [name for name, service in services.items() if not service["data"] and stores_below(name)]
 
 
-def locking_roles(model: Model, secrets: t.Sequence[t.Mapping[str, t.Any]], keys: t.Collection[str]) -> list[str]:
-    """Roles of services on the model's host whose data open with one of the keys only. ``secrets``: what the roles say of theirs."""
+def locking_services(model: Model, secrets: t.Sequence[t.Mapping[str, t.Any]], keys: t.Collection[str]) -> list[str]:
+    """Services on the model's host whose data open with one of the keys only. ``secrets``: what the roles say of theirs."""
     paths = {secret.get("locks") for secret in secrets if secret["key"] in keys}
-    return list(dict.fromkeys(service["role"] for service in model["services"].values() if any(entry["path"] in paths for entry in service["data"])))
+    return [name for name, service in model["services"].items() if any(entry["path"] in paths for entry in service["data"])]
 
 
 def other_secrets(model: Model, before: Model) -> list[str]:

@@ -73,7 +73,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils._exec import ExecError
 from ansible_collections.cozeops.studio.plugins.module_utils._host import read_env_file
-from ansible_collections.cozeops.studio.plugins.module_utils._init_job import JobError, find_store
+from ansible_collections.cozeops.studio.plugins.module_utils._init_job import JobError, NotYet, find_store
 from ansible_collections.cozeops.studio.plugins.module_utils._mysql import MysqlError, Session, query
 
 ROOT_PASSWORD = "MYSQL_ROOT_PASSWORD"
@@ -165,6 +165,10 @@ def main() -> None:
     )
     try:
         module.exit_json(**job(module))
+    except NotYet as exc:
+        if module.check_mode:
+            module.exit_json(changed=True, accounts=[], msg="would change passwords (%s)" % exc)
+        module.fail_json(msg=str(exc))
     except (JobError, ExecError) as exc:
         module.fail_json(msg=str(exc))
     except MysqlError as exc:

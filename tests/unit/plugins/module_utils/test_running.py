@@ -128,7 +128,7 @@ def test_passwords_that_data_were_made_with_are_compared() -> None:
     assert _running.other_secrets(with_env(A="1"), plain) == [], "a setting goes back with no data"
 
 
-def test_roles_whose_data_open_with_a_key() -> None:
+def test_services_whose_data_open_with_a_key() -> None:
     secrets = [{"key": "A", "locks": "data/mysql"}, {"key": "B"}, {"key": "C", "locks": "data/other"}]
-    assert _running.locking_roles(with_env(A="1"), secrets, ["A", "B"]) == ["mysql"]
-    assert _running.locking_roles(with_env(A="1"), secrets, ["B", "C"]) == []
+    assert _running.locking_services(with_env(A="1"), secrets, ["A", "B"]) == ["mysql"]
+    assert _running.locking_services(with_env(A="1"), secrets, ["B", "C"]) == []
