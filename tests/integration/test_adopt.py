@@ -179,7 +179,8 @@ def test_of_two_containers_one_has_to_be_named(hand: Installation) -> None:
 
 def owners(hand: Installation) -> str:
     """Of each data directory, its own owner and mode, and who owns anything in it: files come and go with every start."""
-    return hand.host.shell("for each in /srv/coze/data/* /srv/coze/data/bitnami/*; do stat -c '%n %u:%g %a' $each; find $each -printf '%U:%G\\n' | sort -u; done")
+    places = "/srv/coze/data/* /srv/coze/data/bitnami/*"
+    return hand.host.shell(f"for each in {places}; do stat -c '%n %u:%g %a' $each; find $each -printf '%U:%G\\n' | sort -u; done")
 
 
 def test_a_failure_on_the_way_brings_everything_back(hand: Installation) -> None:
