@@ -27,6 +27,8 @@ Found = dict[str, t.Any]
 KEPT = "-before-adopt"
 COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_PROJECT = "com.docker.compose.project"
+#: The name that the Engine gives to a volume for which nobody has one.
+NAMELESS = re.compile("[0-9a-f]{64}")
 #: How many names are told of a kind.
 SHOWN = 12
 
@@ -296,7 +298,7 @@ def in_words(ports: t.Iterable[str]) -> str:
 
 def comes_along(entry: t.Mapping[str, t.Any]) -> bool:
     """Whether the data come along, as far as can be told: a volume that nobody has named is there for every image that asks for one."""
-    return bool(entry["mounted"] and (entry["filled"] or entry["kind"] == "bind"))
+    return bool(entry["mounted"] and (entry["filled"] or not NAMELESS.fullmatch(entry["volume"])))
 
 
 def changes(model: t.Mapping[str, t.Any], name: str, old: Found) -> list[tuple[str, str, str]]:

@@ -292,6 +292,20 @@ def test_notes_name_what_does_not_come_along() -> None:
     assert "Without a mounted directory for data: coze-mysql." in text and "kept as coze-mysql-before-adopt." in text
 
 
+@pytest.mark.parametrize(
+    ("entry", "along"),
+    [
+        ({"mounted": True, "filled": False, "volume": ""}, True),
+        ({"mounted": True, "filled": False, "volume": "coze_redis"}, True),
+        ({"mounted": True, "filled": False, "volume": "0f" * 32}, False),
+        ({"mounted": True, "filled": True, "volume": "0f" * 32}, True),
+        ({"mounted": False, "filled": True, "volume": ""}, False),
+    ],
+)
+def test_an_empty_volume_counts_if_somebody_has_named_it(entry: dict[str, Any], along: bool) -> None:
+    assert _adopt.comes_along(entry) == along
+
+
 def test_files_of_theirs_are_those_that_the_stack_has_otherwise() -> None:
     files = [{"path": "conf/" + name, "sha256": "1", "at": "/srv/" + name} for name in "cab"]
     found = {"coze-server": {**SERVER, "files": files}}
