@@ -11,8 +11,8 @@ import typing as t
 
 from ansible_collections.cozeops.studio.plugins.module_utils import _host
 from ansible_collections.cozeops.studio.plugins.module_utils._container import container_name
-from ansible_collections.cozeops.studio.plugins.module_utils._plan import by_state
 from ansible_collections.cozeops.studio.plugins.module_utils._definition import in_waves
+from ansible_collections.cozeops.studio.plugins.module_utils._plan import by_state
 
 Model = t.Mapping[str, t.Any]
 States = t.Mapping[str, str]  # container -> created, running, paused, restarting, exited, dead

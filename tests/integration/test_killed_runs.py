@@ -62,8 +62,8 @@ class Stack:
     def is_clean(self) -> None:
         """What is there is the stack, and nothing that a run has left."""
         assert self.containers() == {"coze-" + name: "running" for name in ALL}
-        left = "find /opt/cozeops /run/cozeops -path '*/data/*' -prune -o \\( -name '*.lock' -o -name '*.new' -o -name '*.tmp' -o -name '.ansible*' -o -name '*.partial' \\) -print"
-        assert self.host.shell(left) == ""
+        names = " -o ".join(f"-name '{pattern}'" for pattern in ("*.lock", "*.new", "*.tmp", ".ansible*", "*.partial"))
+        assert self.host.shell(f"find /opt/cozeops /run/cozeops -path '*/data/*' -prune -o \\( {names} \\) -print") == ""
         assert self.host.shell("ls -d /tmp/cozeops-* /root/.ansible/tmp/* 2>/dev/null || true") == ""
 
     def is_as_wanted(self, wanted: dict[str, Any], what: str) -> None:
