@@ -165,7 +165,7 @@ def test_a_stack_moves_to_another_directory(host: LabHost) -> None:
     assert running(host) == 0 and "The stack is stopped, since" in run.flat
     host.play("restore", **new).must_pass(changed=True)
     assert running(host) == 11 and users(host) == before and mark(host, "coze") == "here"
-    assert "/opt/cozeops" not in host.shell("docker ps -q | xargs docker inspect -f '{{json .Mounts}}'")
+    assert '"Source":"/opt/cozeops' not in host.shell("docker ps -q | xargs docker inspect -f '{{json .Mounts}}'")
     host.shell("rm -r /opt/cozeops/coze")
     there = {"stack_root": "/srv/coze", "stack_source": str(host.folder / "gone")}
     host.site(**there).must_pass()
