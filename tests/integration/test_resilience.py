@@ -137,8 +137,7 @@ def set_live_restore(host: LabHost, on: bool) -> None:
     assert host.shell("docker info -f '{{.LiveRestoreEnabled}}'").strip() == str(on).lower()
 
 
-@pytest.mark.parametrize("signal", ["TERM", "KILL"])
-@pytest.mark.parametrize("live_restore", [False, True], ids=["", "live-restore"])
+@pytest.mark.parametrize(("live_restore", "signal"), [(False, "TERM"), (True, "KILL")], ids=["stopped", "killed, with live-restore"])
 def test_an_engine_that_was_restarted_brings_the_stack_back(stack: Stack, live_restore: bool, signal: str) -> None:
     set_live_restore(stack.host, live_restore)
     started = stack.host.started()
