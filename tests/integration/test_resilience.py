@@ -137,19 +137,31 @@ def set_live_restore(host: LabHost, on: bool) -> None:
     assert host.shell("docker info -f '{{.LiveRestoreEnabled}}'").strip() == str(on).lower()
 
 
+def restart_engine(host: LabHost, signal: str) -> None:
+    host.shell(f"pid=$(cat /run/docker.pid); kill -{signal} $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done")
+    host.shell(START_ENGINE)
+
+
 @pytest.mark.parametrize(("live_restore", "signal"), [(False, "TERM"), (True, "KILL")], ids=["stopped", "killed, with live-restore"])
 def test_an_engine_that_was_restarted_brings_the_stack_back(stack: Stack, live_restore: bool, signal: str) -> None:
     set_live_restore(stack.host, live_restore)
     started = stack.host.started()
     with stack.client:
         time.sleep(2)
-        stack.host.shell(f"pid=$(cat /run/docker.pid); kill -{signal} $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done")
-        stack.host.shell(START_ENGINE)
+        restart_engine(stack.host, signal)
         back = time.monotonic()
         took = stack.comes_back(back)
     print(f"back {took:.1f} s after the Engine")
     if live_restore:
         assert stack.host.started() == started, "no container was touched"
+    stack.is_well()
+
+
+def test_after_a_crash_of_the_engine_start_brings_the_stack_back(stack: Stack) -> None:
+    """Without live-restore, an Engine that finds containers running at its start stops them, and takes that for the operator's wish."""
+    set_live_restore(stack.host, False)
+    restart_engine(stack.host, "KILL")
+    stack.host.play("start").must_pass(changed=True)
     stack.is_well()
 
 
