@@ -98,7 +98,8 @@ def test_what_was_broken_is_found(host: LabHost, case: str) -> None:
 
 def test_vectors_of_another_length_are_a_doubt(host: LabHost) -> None:
     env = "/opt/cozeops/coze/env/coze-server.env"
-    ask = "docker exec coze-milvus curl -fsS -H 'Content-Type: application/json' http://127.0.0.1:19530/v2/vectordb/collections/%s -d '%s'"
+    header = "-H 'Content-Type: application/json' -H 'Authorization: Bearer root:Milvus'"
+    ask = f"docker exec coze-milvus curl -fsS {header} http://127.0.0.1:19530/v1/vector/collections/%s -d '%s'"
     model = {"EMBEDDING_TYPE": "openai", "OPENAI_EMBEDDING_DIMS": "1024", **{"OPENAI_EMBEDDING_" + key: "x" for key in ("BASE_URL", "MODEL", "API_KEY")}}
     host.shell(ask % ("create", json.dumps({"collectionName": "opencoze_lab", "dimension": 8})))
     lines = " ".join(f"{key}={value}" for key, value in model.items())
