@@ -64,6 +64,18 @@ def port_checks(model: Model, facts: Facts) -> Checks:
                 yield ok("port", row, "%s %s" % (port["address"], "has the stack's own container" if who else "is free"))
 
 
+def name_checks(model: Model, facts: Facts) -> Checks:
+    """Containers of others that have the name of one of the stack's: a run would take them for earlier ones of its own, and remove them."""
+    own = {container_name(model["name"], name) for name in model["services"]}
+    for name in sorted(each["name"] for each in facts["containers"] if each["name"] in own and not each["stack"]):
+        yield fail(
+            "container",
+            name,
+            "there is a container %s which is not of this collection." % name,
+            "adopt.yml makes a stack of an installation that others have made, with its data. Otherwise rename or remove it, or set another stack_name.",
+        )
+
+
 def engine_check(facts: Facts, managed: bool) -> Check:
     area, name = "engine", "Docker Engine"
     engine = facts["engine"]
@@ -231,6 +243,7 @@ def checks(
     return [
         engine_check(facts, managed),
         *image_checks(model, facts),
+        *name_checks(model, facts),
         *port_checks(model, facts),
         *peer_checks(model, peers),
         *host_checks(model, facts, memory_min, disk_min, bool(lacking_images(model, facts))),

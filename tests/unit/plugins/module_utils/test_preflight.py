@@ -44,8 +44,8 @@ def listener(port: int = 8888, address: str = "127.0.0.1", **more: t.Any) -> dic
     return {"address": address, "port": port, "pid": 4711, "process": "nginx", **more}
 
 
-def container(name: str, state: str = "running", port: int = 8888, address: str = "127.0.0.1") -> dict[str, t.Any]:
-    return {"name": name, "stack": None, "service": None, "state": state, "ports": [{"address": address, "port": port}]}
+def container(name: str, state: str = "running", port: int = 8888, address: str = "127.0.0.1", stack: str | None = None) -> dict[str, t.Any]:
+    return {"name": name, "stack": stack, "service": None, "state": state, "ports": [{"address": address, "port": port}]}
 
 
 PROXY = listener(process="docker-proxy")
@@ -75,7 +75,12 @@ def test_a_port_of_a_container_is_told_by_its_name() -> None:
 
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_the_stacks_own_container_may_have_the_port(state: str) -> None:
-    assert check(listeners=[PROXY], containers=[container("lab-mysql", state)]) == []
+    assert check(listeners=[PROXY], containers=[container("lab-mysql", state, stack="lab")]) == []
+
+
+def test_a_foreign_container_with_a_name_of_ours_is_not_taken_for_ours() -> None:
+    (problem,) = check(containers=[container("lab-mysql", "exited", port=1)])
+    assert problem.startswith("there is a container lab-mysql which is not of this collection. adopt.yml makes a stack of an installation that others")
 
 
 def test_a_container_of_another_stack_with_a_like_name_is_not_our_own() -> None:
@@ -378,8 +383,8 @@ def test_a_service_without_limits_keeps_none() -> None:
 # --- a stack that is there already
 
 
-def test_a_deployed_stack_can_be_run_again_on_a_full_disk() -> None:
-    assert check(disk={**MACHINE["disk"], "free": 1}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
+def test_a_deployed_stack_can_be_run_again_on_a_disk_with_little_room() -> None:
+    assert check(disk={**MACHINE["disk"], "free": 64 * 1024**2}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
 
 
 def test_data_that_are_gone_are_not_made_anew_in_silence() -> None:
@@ -409,12 +414,13 @@ def test_what_is_wrong_is_a_row_with_a_way_out() -> None:
 
 
 def test_the_stacks_own_container_is_told_as_such() -> None:
-    facts = {**copy.deepcopy(FACTS), "listeners": [PROXY], "containers": [container("lab-mysql")]}
+    facts = {**copy.deepcopy(FACTS), "listeners": [PROXY], "containers": [container("lab-mysql", stack="lab")]}
     found = checks(model_of(service_of(ports=ENTRY)), facts, True, 0, 0)
     assert [check.found for check in found if check.area == "port"] == ["127.0.0.1 has the stack's own container"]
 
 
-def test_a_deployed_stack_is_warned_of_a_full_disk() -> None:
-    facts = {**copy.deepcopy(FACTS), "disk": {**MACHINE["disk"], "free": 1}, "stack": {"exists": True, "data": {}}}
+@pytest.mark.parametrize(("free", "state"), [(64 * 1024**2, "warn"), (32 * 1024**2, "warn"), (32 * 1024**2 - 1, "fail"), (0, "fail")])
+def test_a_deployed_stack_is_warned_of_little_room_and_refused_a_full_disk(free: int, state: str) -> None:
+    facts = {**copy.deepcopy(FACTS), "disk": {**MACHINE["disk"], "free": free}, "stack": {"exists": True, "data": {}}}
     found = checks(model_of(service_of()), facts, True, 3 * GIB, 5 * GIB)
-    assert [check.state for check in found if check.name == "free space"] == ["warn"]
+    assert [check.state for check in found if check.name == "free space"] == [state]
