@@ -378,8 +378,11 @@ def test_a_service_without_limits_keeps_none() -> None:
 # --- a stack that is there already
 
 
-def test_a_deployed_stack_can_be_run_again_on_a_full_disk() -> None:
-    assert check(disk={**MACHINE["disk"], "free": 1}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
+def test_a_deployed_stack_can_be_run_again_with_little_room_but_not_with_none() -> None:
+    there = {**data(True, {"stack": "lab", "init": {}}), "exists": True}
+    assert check(disk={**MACHINE["disk"], "free": GIB}, stack=there) == []
+    (found,) = check(disk={**MACHINE["disk"], "free": 1}, stack=there)
+    assert "is full: 0 MB are free" in found
 
 
 def test_data_that_are_gone_are_not_made_anew_in_silence() -> None:
@@ -414,7 +417,7 @@ def test_the_stacks_own_container_is_told_as_such() -> None:
     assert [check.found for check in found if check.area == "port"] == ["127.0.0.1 has the stack's own container"]
 
 
-def test_a_deployed_stack_is_warned_of_a_full_disk() -> None:
-    facts = {**copy.deepcopy(FACTS), "disk": {**MACHINE["disk"], "free": 1}, "stack": {"exists": True, "data": {}}}
+def test_a_deployed_stack_is_warned_of_a_disk_that_fills_up() -> None:
+    facts = {**copy.deepcopy(FACTS), "disk": {**MACHINE["disk"], "free": GIB}, "stack": {"exists": True, "data": {}}}
     found = checks(model_of(service_of()), facts, True, 3 * GIB, 5 * GIB)
     assert [check.state for check in found if check.name == "free space"] == ["warn"]
