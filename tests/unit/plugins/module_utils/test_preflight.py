@@ -383,8 +383,11 @@ def test_a_service_without_limits_keeps_none() -> None:
 # --- a stack that is there already
 
 
-def test_a_deployed_stack_can_be_run_again_on_a_disk_with_little_room() -> None:
-    assert check(disk={**MACHINE["disk"], "free": 64 * 1024**2}, stack={**data(True, {"stack": "lab", "init": {}}), "exists": True}) == []
+def test_a_deployed_stack_can_be_run_again_with_little_room_but_not_with_none() -> None:
+    there = {**data(True, {"stack": "lab", "init": {}}), "exists": True}
+    assert check(disk={**MACHINE["disk"], "free": GIB}, stack=there) == []
+    (found,) = check(disk={**MACHINE["disk"], "free": 1}, stack=there)
+    assert "is full: 0 MB are free" in found
 
 
 def test_data_that_are_gone_are_not_made_anew_in_silence() -> None:
