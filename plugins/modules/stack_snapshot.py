@@ -189,7 +189,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils import _host, _snap
 from ansible_collections.cozeops.studio.plugins.module_utils._snapshot import PARTIAL, TREE, SnapshotError
 
 #: What a stack keeps in its directory; anything else there is not the stack's.
-DATA, MODEL = "data", "stack.json"
+DATA = "data"
+MODEL = "stack.json"
 PARTS = ("conf", DATA, "env", "state", MODEL)
 NEW = ".new"
 #: Room that has to be left when a copy is made, for the stack to run on.

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, why_not
 
-pytestmark = [pytest.mark.long(minutes=5), pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=7), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 KEYS = ["MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD", "REDIS_PASSWORD", "MINIO_ROOT_PASSWORD"]
 SQL = "docker exec coze-mysql sh -c 'MYSQL_PWD=$MYSQL_ROOT_PASSWORD mysql -uroot -N $MYSQL_DATABASE -e \"%s\"'"
@@ -31,6 +31,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Lab
     lab = LabHost("rotate", tmp_path_factory.mktemp("rotate"))
     rotate(lab, source).must_fail("The stack coze is not on this host: there is no /opt/cozeops/coze/stack.json. Deploy it with site.yml.")
     lab.site(stack_source=str(source)).must_pass(changed=True)
+    lab.shell("docker exec coze-redis sh -c 'REDISCLI_AUTH=$REDIS_PASSWORD redis-cli set mark here'")
     yield lab
     lab.destroy()
 
@@ -68,7 +69,6 @@ def held(lab: LabHost) -> tuple[str, str, str]:
 
 
 def test_all_passwords_become_others(host: LabHost, source: Path) -> None:
-    host.shell("docker exec coze-redis sh -c 'REDISCLI_AUTH=$REDIS_PASSWORD redis-cli set mark here'")
     old, since = secrets(host), host.started()
     assert accepted(host, old) == KEYS
     told = rotate(host, source, "--check")
