@@ -237,10 +237,21 @@ def describe(service: Service, inspect: Inspect, file_text: str = "") -> Found:
     }
 
 
+def container_problem(inspect: t.Mapping[str, t.Any]) -> str:
+    """Why a container cannot be put aside and brought back, "" if it can."""
+    name = name_of(inspect)
+    if (inspect.get("HostConfig") or {}).get("AutoRemove"):
+        return "The container %s was started with --rm: stopped, it would be gone, and its volumes with it. Make it anew without that." % name
+    if "com.docker.swarm.service.id" in ((inspect.get("Config") or {}).get("Labels") or {}):
+        return "The container %s is one of a Swarm service, which would start another one. Make it anew with docker run." % name
+    return ""
+
+
 def data_problem(entry: t.Mapping[str, t.Any], container: str) -> str:
     """What is in the way of taking a data directory, "" for nothing.
 
-    ``entry`` has also "filled" (whether anything is there), "taken" (whether something else is where it is to go) and "foreign" (how a volume is no directory).
+    ``entry`` has also "filled" (whether anything is there), "taken" (whether something else is where it is to go), "foreign" (how a volume is no directory)
+    and "inside" (whether it is below the stack's directory already).
     """
     if not entry["filled"] and not entry["foreign"]:
         return ""
@@ -251,6 +262,8 @@ def data_problem(entry: t.Mapping[str, t.Any], container: str) -> str:
         return "%s are in parts: %s is a mount of its own. Bring them into one directory, and mount that." % (where, entry["source"])
     if entry["foreign"]:
         return "%s are in the volume %s, which is %s. Copy them into a directory, and mount that." % (where, entry["volume"], entry["foreign"])
+    if entry["inside"]:
+        return "%s are in %s, below stack_root, where the stack has its own. Set stack_root to another directory of that file system." % (where, entry["source"])
     if entry["taken"]:
         return "%s are to go to %s, where something is already. Move that away, or set stack_root to another directory." % (where, entry["to"])
     return ""

@@ -21,6 +21,8 @@ from ansible_collections.cozeops.studio.plugins.module_utils import _host, _ledg
 
 JOURNAL = "adopting.json"
 OWNERS = "adopting-owners"
+#: Behind the name of what the stack has written, which is kept beside what goes back.
+LEFT = ".left"
 #: Room that has to be left when data are copied, for the stack to run on.
 RESERVE = 1024**3
 
@@ -182,11 +184,16 @@ def convert(target: str, entry: Entry) -> None:
 def put_back(root: str, entry: Entry) -> None:
     """Undo ``take``, as far as it came. Raises AdoptError where something else is in the place by now."""
     source, target = entry["source"], entry["to"]
+    kept = _host.load_json(owners_path(root, entry))
     if entry["copied"]:
-        for path in (target, target + ".new"):
-            if os.path.isdir(path):
-                # Only a copy: what it was made of is where it was.
-                shutil.rmtree(path)
+        if os.path.isdir(target + ".new"):
+            shutil.rmtree(target + ".new")
+        if os.path.isdir(target):
+            # A copy, but the stack may have written into it.
+            os.rename(target, left_path(target))
+    elif not kept:
+        # It was empty, so that what is there is the stack's.
+        return
     elif source != target and os.path.isdir(target) and not (filled(source) and not filled(target)):
         if filled(source):
             raise AdoptError("%s cannot go back to %s, where something else is by now. Move that away, and run adopt.yml again." % (target, source))
@@ -194,18 +201,28 @@ def put_back(root: str, entry: Entry) -> None:
             # Docker makes a directory where a mounted one is missing.
             os.rmdir(source)
         os.rename(target, source)
-    kept = _host.load_json(owners_path(root, entry))
-    if not entry["copied"] and kept and os.path.isdir(source):
-        remove_converted(source, entry)
+    if not entry["copied"] and os.path.isdir(source):
+        put_converted_aside(source, entry)
         give_back(source, kept)
     if os.path.exists(stamp_path(target)):
         os.unlink(stamp_path(target))
 
 
-def remove_converted(tree: str, entry: Entry) -> None:
+def left_path(target: str) -> str:
+    """A name that nothing has yet, for what the stack has written there."""
+    number, path = 1, target + LEFT
+    while os.path.lexists(path):
+        number += 1
+        path = "%s%s-%d" % (target, LEFT, number)
+    return path
+
+
+def put_converted_aside(tree: str, entry: Entry) -> None:
     for name in (entry["convert"]["to"], entry["convert"]["to"] + ".new") if entry["converts"] else ():
         if os.path.isdir(os.path.join(tree, name)):
-            shutil.rmtree(os.path.join(tree, name))
+            folder = left_path(entry["to"])
+            os.makedirs(folder, mode=0o700)
+            os.rename(os.path.join(tree, name), os.path.join(folder, name))
 
 
 def set_aside(root: str) -> str:

@@ -128,8 +128,10 @@ def release(path: str, holder: Holder) -> bool:
 
 
 def note(root: str, entry: t.Mapping[str, t.Any]) -> None:
-    """Add a line to the stack's list of changes. Raises OSError."""
+    """Add a line to the stack's list of changes; nothing where there is no stack that could have one. Raises OSError."""
     path = os.path.join(root, CHANGES)
+    if not os.path.isdir(os.path.dirname(path)):
+        return
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(dict(entry), ensure_ascii=False) + "\n")

@@ -235,6 +235,7 @@ def looked_into(client: t.Any, root: str, container: str, entry: dict[str, t.Any
         "filled": holds,
         "mounted": mounted,
         "copied": mounted and _adopt_data.is_copied({**entry, "source": source}, root),
+        "inside": mounted and (os.path.realpath(source) + os.sep).startswith(os.path.realpath(root) + os.sep),
         "taken": source != to and _adopt_data.filled(to),
         "foreign": foreign(client, entry),
     }
@@ -251,6 +252,7 @@ def found_in(client: t.Any, params: Params) -> dict[str, t.Any]:
         if inspect is None:
             continue
         problems += [problem for problem in [_adopt.line_problem(service, inspect, params["release"])] if problem]
+        problems += [problem for problem in [_adopt.container_problem(inspect)] if problem]
         entry = _adopt.describe(service, inspect, text_at(client, inspect["Id"], service["env_file"]))
         image = client.inspect_image(inspect["Image"])
         entry["image_env"] = [item.partition("=")[0] for item in image["Config"].get("Env") or []]

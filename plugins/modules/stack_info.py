@@ -185,6 +185,9 @@ stack:
     data:
       description: Data directories, whether each holds anything, and its stamp.
       type: dict
+    adopting:
+      description: Whether adopt.yml was cut off there.
+      type: bool
   sample: {"exists": true, "data": {"data/mysql": {"filled": true, "stamp": {"stack": "coze"}}}}
 neighbours:
   description: Other stacks on this host and the ports that are theirs, running or not.
@@ -206,6 +209,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cozeops.studio.plugins.module_utils import _host, _proxy, _routes, _swarm
+from ansible_collections.cozeops.studio.plugins.module_utils._adopt_data import journal_path
 from ansible_collections.cozeops.studio.plugins.module_utils._container import LABEL_SERVICE, LABEL_STACK
 from ansible_collections.cozeops.studio.plugins.module_utils._engine import EngineError, connect
 
@@ -315,7 +319,7 @@ def main() -> None:
             "client_file": client_file,
         },
         "system": {**system, "open_files_limit": _host.open_files_limit(), "python": platform.python_version()},
-        "stack": {"exists": model is not None, "model": model, "data": _host.data_directories(root)},
+        "stack": {"exists": model is not None, "model": model, "data": _host.data_directories(root), "adopting": os.path.exists(journal_path(root))},
         "neighbours": neighbours(root),
     }
     if module.params["secrets"]:

@@ -184,7 +184,21 @@ ENTRY = {
     "filled": True,
     "foreign": "",
     "taken": False,
+    "inside": False,
 }
+
+
+@pytest.mark.parametrize(
+    ("inspect", "told"),
+    [
+        ({"HostConfig": {"AutoRemove": False}, "Config": {"Labels": None}}, ""),
+        ({"HostConfig": {"AutoRemove": True}}, "The container coze-mysql was started with --rm: stopped, it would be gone"),
+        ({"Config": {"Labels": {"com.docker.swarm.service.id": "x"}}}, "The container coze-mysql is one of a Swarm service"),
+    ],
+)
+def test_containers_that_cannot_be_put_aside(inspect: dict[str, Any], told: str) -> None:
+    problem = _adopt.container_problem({"Name": "/coze-mysql", **inspect})
+    assert problem.startswith(told) and bool(problem) == bool(told)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +210,7 @@ ENTRY = {
         ({"kind": "split"}, "are in parts"),
         ({"kind": "volume", "foreign": "one of the driver nfs"}, "in the volume v, which is one of the driver nfs"),
         ({"kind": "volume", "foreign": "one of the driver nfs", "filled": False}, "in the volume v, which is one of the driver nfs"),
+        ({"kind": "bind", "inside": True}, "are in /srv/mysql, below stack_root, where the stack has its own"),
         ({"kind": "bind", "taken": True}, "are to go to /opt/x/data/mysql, where something is already"),
     ],
 )

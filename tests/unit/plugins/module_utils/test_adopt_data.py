@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def test_there_and_back(tmp_path: Path, copied: bool) -> None:
     assert (place.target / "log" / "base").read_text() == "content" and (place.target / "log" / "list").read_text() == "base\n"
     place.put_back()
     assert seen(place.source) == before
-    assert os.listdir(place.root / "data") == []
+    # What the stack may have written into a copy, or into a form of its own, is kept.
+    assert os.listdir(place.root / "data") == ["redis.left"]
+    assert ("file" in os.listdir(place.root / "data/redis.left/sub")) if copied else os.listdir(place.root / "data/redis.left") == ["log"]
     place.put_back()
     assert seen(place.source) == before, "twice is once"
 
@@ -103,6 +106,16 @@ def test_where_docker_has_made_an_empty_directory_data_go_back_and_elsewhere_not
     with pytest.raises(AdoptError, match=r"cannot go back to .*theirs, where something else is by now"):
         place.put_back()
     assert (place.target / "dump").exists() and (place.source / "x").exists()
+
+
+def test_what_was_empty_gets_nothing_of_the_stack(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    shutil.rmtree(place.source)
+    place.source.mkdir()
+    place.target.mkdir()
+    (place.target / "written").write_text("by the stack")
+    place.put_back()
+    assert os.listdir(place.source) == [] and os.listdir(place.target) == ["written"]
 
 
 def test_data_that_are_in_place_already(tmp_path: Path) -> None:

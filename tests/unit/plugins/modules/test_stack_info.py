@@ -127,7 +127,7 @@ def test_no_engine_is_told_and_no_failure(capsys: pytest.CaptureFixture[str], mo
 
 def test_a_bare_host_has_no_stack(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     result = call(capsys, monkeypatch, tmp_path / "none" / "coze", client=None)
-    assert result["stack"] == {"exists": False, "model": None, "data": {}}
+    assert result["stack"] == {"exists": False, "model": None, "data": {}, "adopting": False}
     assert result["neighbours"] == []
     assert result["disk"]["path"] == str(tmp_path)
     assert not (tmp_path / "none").exists()
