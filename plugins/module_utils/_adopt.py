@@ -263,7 +263,8 @@ def data_problem(entry: t.Mapping[str, t.Any], container: str) -> str:
     if entry["foreign"]:
         return "%s are in the volume %s, which is %s. Copy them into a directory, and mount that." % (where, entry["volume"], entry["foreign"])
     if entry["inside"]:
-        return "%s are in %s, below stack_root, where the stack has its own. Set stack_root to another directory of that file system." % (where, entry["source"])
+        cure = "Set stack_root to another directory of that file system."
+        return "%s are in %s, below stack_root, where the stack has its own. %s" % (where, entry["source"], cure)
     if entry["taken"]:
         return "%s are to go to %s, where something is already. Move that away, or set stack_root to another directory." % (where, entry["to"])
     return ""
