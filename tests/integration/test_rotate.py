@@ -138,7 +138,7 @@ def test_an_older_backup_goes_back_with_its_passwords(host: LabHost, source: Pat
     old = secrets(host)
     rotate(host, source).must_pass(changed=True)
     host.play("restore", stack_restore_confirm="coze").must_fail(
-        "was made when MYSQL_ROOT_PASSWORD, MYSQL_PASSWORD, REDIS_PASSWORD, MINIO_ROOT_PASSWORD", "had another value. Nothing was changed."
+        "was made when MYSQL_PASSWORD, MYSQL_ROOT_PASSWORD, REDIS_PASSWORD, MINIO_ROOT_PASSWORD", "had another value. Nothing was changed."
     )
     host.play("restore", stack_restore_confirm="coze", stack_restore_whole=True).must_pass(changed=True)
     assert accepted(host, old) == KEYS
