@@ -19,7 +19,7 @@ from ansible_collections.cozeops.studio.tests.bench.benchkit.host import Host
 from ansible_collections.cozeops.studio.tests.integration import by_hand
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, why_not
 
-pytestmark = [pytest.mark.long(minutes=20), pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=15), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 ROOT = "/opt/cozeops/coze"
 EMAIL, PASSWORD = "ann@example.com", "ann-writes-prompts"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, why_not
 
-pytestmark = [pytest.mark.long(minutes=20), pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=30), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 ALL = {"mysql", "redis", "elasticsearch", "minio", "etcd", "milvus", "nsqlookupd", "nsqd", "nsqadmin", "coze-server", "coze-web"}
 SEED = 20261130

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.cozeops.studio.tests.integration.lab_host import LabHost, Run, make_source, why_not
 from ansible_collections.cozeops.studio.tests.tools.acknowledged import Client
 
-pytestmark = [pytest.mark.long(minutes=15), pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.long(minutes=22), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 SERVICES = ("mysql", "redis", "elasticsearch", "minio", "etcd", "milvus", "nsqlookupd", "nsqd", "nsqadmin", "coze-server", "coze-web")
 SEED = 20261130

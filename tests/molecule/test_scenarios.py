@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 #: Several hosts each, an installation before ours, a bundle with everything in it, or a whole life; with the minutes that they take.
-LONG = {"adopt": 3, "distributed": 4, "fleet": 2, "lifecycle": 6, "offline": 6, "offline_fleet": 3}
+LONG = {"adopt": 5, "distributed": 6, "fleet": 3, "lifecycle": 9, "offline": 6, "offline_fleet": 3}
 
 
 def missing_data(scenario: str) -> str:
