@@ -91,8 +91,8 @@ def need_room(root: str, entries: t.Sequence[Entry]) -> None:
 # -- owners
 
 
-def owners(tree: str, owner: int, group: int) -> dict[str, t.Any]:
-    """Who owns what in the tree, but for what has the wanted owner: {"most": [uid, gid], "others": {path: [uid, gid]}, "wanted": [uid, gid], "mode"}.
+def owners(tree: str) -> dict[str, t.Any]:
+    """Who owns what in the tree: {"most": [uid, gid], "others": {path: [uid, gid]}, "mode"}.
 
     ``most``: what most of the others have, so that a million files of one owner take no room.
     """
@@ -105,7 +105,6 @@ def owners(tree: str, owner: int, group: int) -> dict[str, t.Any]:
     return {
         "most": list(most),
         "others": {path: list(pair) for path, pair in found.items() if pair != most},
-        "wanted": [owner, group],
         "mode": os.stat(tree).st_mode & 0o7777,
     }
 
@@ -149,7 +148,7 @@ def take(root: str, entry: Entry, stack: str) -> None:
         _snapshot.copy_tree(source, target + ".new", None)
         os.rename(target + ".new", target)
     else:
-        write_private(owners_path(root, entry), owners(source, entry["owner"], entry["group"]))
+        write_private(owners_path(root, entry), owners(source))
         if source != target:
             if os.path.isdir(target):
                 os.rmdir(target)

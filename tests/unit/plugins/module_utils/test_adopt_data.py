@@ -174,7 +174,7 @@ def test_owners_are_kept_in_little_room_and_given_back(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(os, "lstat", lstat)
     monkeypatch.setattr(os, "lchown", lambda path, uid, gid: given.__setitem__(str(path), (uid, gid)))
-    kept = _adopt_data.owners(str(tree), 1000, 1000)
+    kept = _adopt_data.owners(str(tree))
     assert kept["most"] == [0, 0] and kept["others"] == {"b": [7, 8]}
     _adopt_data.give(str(tree), 1000, 1000)
     assert set(given.values()) == {(1000, 1000)} and len(given) == 4
